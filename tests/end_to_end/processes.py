@@ -1,0 +1,160 @@
+"""Real processes under test: started, waited for with a bound, stopped, and looked for afterwards.
+
+Every process of a test inherits a mark of its own in its environment, so that one that was left behind is found whoever
+its parent is by then. Output goes to files: there is no pipe that could fill up and stop the server.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+START_S = 60.0
+"""For a server to start: it takes 2 s on an idle machine, and models may come from a cold disk."""
+
+STOP_S = 20.0
+"""For a server to end in order: it takes 1 s on an idle machine."""
+
+GONE_S = 3.0
+"""For what a killed process leaves behind to follow it."""
+
+_POLL_S = 0.02
+_MARK = "TEST_PROCESS_MARK"
+
+
+class Run:
+    """A command that was started with `folder` for its output and its temporary files."""
+
+    def __init__(self, command: list[str], folder: Path, environment: dict[str, str] | None = None) -> None:
+        self.mark = uuid.uuid4().hex
+        self.temporary = folder / "t"  # short: the path of a socket has 108 characters at most
+        self.temporary.mkdir(parents=True)
+        self._stdout, self._stderr = folder / "stdout", folder / "stderr"
+        ours = {key: value for key, value in os.environ.items() if not key.startswith("VOICETRIO_")}
+        with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=ROOT,
+                env={**ours, "TMPDIR": str(self.temporary), _MARK: self.mark, **(environment or {})},
+            )
+
+    @property
+    def stdout(self) -> str:
+        return self._stdout.read_text()
+
+    @property
+    def stderr(self) -> str:
+        return self._stderr.read_text()
+
+    def wait(self, within: float = START_S) -> int:
+        """Its exit code."""
+        return self.process.wait(within)
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def pids(self) -> list[int]:
+        """It and everything that it started, and they, that still run."""
+        found = []
+        wanted = f"{_MARK}={self.mark}".encode()
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit():
+                try:
+                    environment = (folder / "environ").read_bytes()  # empty for a zombie
+                except OSError:
+                    continue
+                if wanted in environment.split(b"\0"):
+                    found.append(int(folder.name))
+        return found
+
+    def worker_pid(self) -> int:
+        """The process `voicetrio worker`."""
+        return next(pid for pid in self.pids() if b"worker\0--child" in _command_line(pid))
+
+    def engine_pids(self) -> list[int]:
+        return [pid for pid in self.pids() if b"voicetrio.worker.engine_host" in _command_line(pid)]
+
+    def wait_gone(self, within: float = GONE_S) -> None:
+        """Until none of its processes is left."""
+        deadline = time.monotonic() + within
+        while pids := self.pids():
+            assert time.monotonic() < deadline, f"left behind: {[_command_line(pid) for pid in pids]}"
+            time.sleep(_POLL_S)
+
+    def check_end(self) -> None:
+        """It said nothing of errors, and has left neither a process nor a file behind."""
+        output = self.stdout + self.stderr
+        assert "Traceback" not in output, output
+        assert "Warning" not in output, output
+        self.wait_gone()
+        assert list(self.temporary.iterdir()) == []
+
+    def kill(self) -> None:
+        """However the test went, nothing of it shall run on. The worker ends by itself when its parent is gone."""
+        self.process.kill()
+        self.process.wait(STOP_S)
+        for pid in self.pids():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+class ServerProcess(Run):
+    """`python run.py` with these configuration files, on a free port."""
+
+    def __init__(self, folder: Path, *configs: str, environment: dict[str, str] | None = None) -> None:
+        arguments = [part for config in configs for part in ("--config", config)]
+        super().__init__(
+            [sys.executable, "run.py", *arguments], folder, {"VOICETRIO_SERVER__PORT": "0", **(environment or {})}
+        )
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    def wait_listening(self) -> None:
+        deadline = time.monotonic() + START_S
+        while (match := re.search(r"listening on http://127\.0\.0\.1:(\d+)\n", self.stdout)) is None:
+            assert self.process.poll() is None, f"the server did not start: {self.stderr}"
+            assert time.monotonic() < deadline, f"the server is not ready: {self.stderr}"
+            time.sleep(_POLL_S)
+        self.port = int(match[1])
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """An orderly end, checked."""
+        self.send(number)
+        assert self.wait(STOP_S) == 0, self.stderr
+        self.check_end()
+
+    def readyz(self) -> int:
+        """The status of /readyz."""
+        return http_status(self.port, "/readyz")
+
+
+def http_status(port: int, path: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

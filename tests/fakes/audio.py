@@ -1,0 +1,40 @@
+"""Speech that can be checked: a word is a stretch of samples that all have the word's number as their value.
+
+Silence is zeros. What a fake recogniser reads out of the audio is therefore exactly what was put in: a lost, repeated or
+shifted stretch shows as a lost, repeated or cut word.
+"""
+
+import array
+from itertools import groupby
+
+RATE = 16_000
+
+
+def silence(seconds: float) -> bytes:
+    return bytes(2 * round(seconds * RATE))
+
+
+def word(number: int, seconds: float = 0.4) -> bytes:
+    return array.array("h", [number]).tobytes() * round(seconds * RATE)
+
+
+def words_in(pcm: bytes) -> list[tuple[int, int, int]]:
+    """Number, first sample and length of each word."""
+    found, position = [], 0
+    for value, run in groupby(array.array("h", pcm)):
+        length = sum(1 for _ in run)
+        if value:
+            found.append((value, position, length))
+        position += length
+    return found
+
+
+class FakeDetector:
+    """Hears every frame that is not all zeros."""
+
+    def __init__(self, sensitivity: str = "normal") -> None:
+        self.sensitivity = sensitivity
+
+    def is_speech(self, frame: bytes) -> bool:
+        assert len(frame) == 640, "20 ms at 16 kHz"
+        return frame.count(0) != len(frame)

@@ -1,0 +1,140 @@
+"""A recogniser that reads the words of `fakes.audio`, and fails as it is told to."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import trio
+
+from tests.fakes.audio import words_in
+from voicetrio.core.errors import WorkerBusy, WorkerUnavailable
+from voicetrio.core.hypothesis import Hypothesis, Word, Working
+from voicetrio.session.ports import StreamConfig
+
+
+@dataclass
+class Behaviour:
+    """Of one stream, from its opening on."""
+
+    refuse: Exception | None = None
+    """Raised when the stream is opened."""
+    hang_opening: bool = False
+    """Neither opens nor refuses."""
+    final_delay: float = 0.0
+    """Seconds from the end of a segment to its final."""
+    break_after: int | None = None
+    """Samples after which the stream breaks."""
+    partials: bool = True
+    """Whether there is anything before the final."""
+    mute: bool = False
+    """Takes everything and never says a word."""
+    working: bool = False
+    """Says every half second that it works while a final is delayed."""
+    stuck: bool = False
+    """Never takes more than the first message: flow control."""
+    repeat_finals: bool = False
+
+
+@dataclass
+class FakeRecognizer:
+    behaviours: list[Behaviour] = field(default_factory=list)
+    """One for each stream that is opened, in order; then well-behaved ones."""
+    slots: int = 8
+    in_use: int = 0
+    opened: list[StreamConfig] = field(default_factory=list)
+    chunks: list[tuple[int, int, int]] = field(default_factory=list)
+    """Segment, start and stop of every message of audio."""
+    default: Behaviour = field(default_factory=Behaviour)
+
+    def model(self) -> str:
+        return "fake"
+
+    def languages(self) -> tuple[str, ...]:
+        return ("en", "de")
+
+    @asynccontextmanager
+    async def open_stream(self, config: StreamConfig) -> AsyncIterator["FakeStream"]:
+        await trio.lowlevel.checkpoint()
+        behaviour = self.behaviours.pop(0) if self.behaviours else self.default
+        if behaviour.hang_opening:
+            await trio.sleep_forever()
+        if behaviour.refuse is not None:
+            raise behaviour.refuse
+        if self.in_use >= self.slots:
+            raise WorkerBusy("no slot is free")
+        self.in_use += 1
+        self.opened.append(config)
+        try:
+            async with trio.open_nursery() as nursery:
+                yield FakeStream(self, behaviour, nursery)
+                nursery.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            # The real client's context raises nothing of its own, and no groups.
+            if len(group.exceptions) == 1:
+                raise group.exceptions[0] from None  # noqa: ASYNC123
+            raise
+        finally:
+            self.in_use -= 1
+
+
+class FakeStream:
+    model = "fake"
+
+    def __init__(self, owner: FakeRecognizer, behaviour: Behaviour, nursery: trio.Nursery) -> None:
+        self._owner = owner
+        self._behaviour = behaviour
+        self._nursery = nursery
+        self._replies, self._inbox = trio.open_memory_channel[Hypothesis | Working | Exception](1000)
+        self._audio: dict[int, tuple[int, bytearray]] = {}
+        self._taken = 0
+        self._messages = 0
+
+    async def send_audio(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
+        await self._take()
+        first, audio = self._audio.setdefault(segment_id, (start_sample, bytearray()))
+        assert start_sample == first + len(audio) // 2, "audio of a segment is contiguous"
+        audio += pcm
+        self._owner.chunks.append((segment_id, start_sample, start_sample + len(pcm) // 2))
+        self._taken += len(pcm) // 2
+        limit = self._behaviour.break_after
+        if limit is not None and self._taken >= limit:
+            self._replies.send_nowait(WorkerUnavailable("broken"))
+            raise WorkerUnavailable("broken")
+        if self._behaviour.partials and not self._behaviour.mute:
+            self._replies.send_nowait(self._read(segment_id, final=False))
+
+    async def end_segment(self, segment_id: int, end_sample: int) -> None:
+        await self._take()
+        if not self._behaviour.mute:
+            self._nursery.start_soon(self._finish, segment_id)
+
+    async def _take(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self._messages += 1
+        if self._behaviour.stuck and self._messages > 1:
+            await trio.sleep_forever()
+
+    async def _finish(self, segment_id: int) -> None:
+        left = self._behaviour.final_delay
+        while self._behaviour.working and left > 0.5:
+            await trio.sleep(0.5)
+            left -= 0.5
+            self._replies.send_nowait(Working(segment_id))
+        await trio.sleep(left)
+        for _ in range(2 if self._behaviour.repeat_finals else 1):
+            self._replies.send_nowait(self._read(segment_id, final=True))
+
+    def _read(self, segment_id: int, *, final: bool) -> Hypothesis:
+        first, audio = self._audio.get(segment_id, (0, bytearray()))
+        words = tuple(
+            Word(f"w{number}", first + start, first + start + length, 0.9)
+            for number, start, length in words_in(bytes(audio))
+        )
+        stable = len(words) if final else max(0, len(words) - 1)
+        return Hypothesis(segment_id, final, first + len(audio) // 2, words, stable, 0.9, "en")
+
+    async def receive(self) -> Hypothesis | Working:
+        reply = await self._inbox.receive()
+        if isinstance(reply, Exception):
+            raise reply
+        return reply

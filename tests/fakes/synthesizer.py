@@ -1,0 +1,63 @@
+"""A synthesiser whose every character is 100 ms of audio, made as quickly or slowly as it is told to."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import trio
+
+from voicetrio.core.errors import WorkerError
+from voicetrio.core.playback import WordMark
+from voicetrio.session.ports import SpeechAudio, SpeechRequest
+
+RATE = 24_000
+
+
+@dataclass
+class FakeSynthesizer:
+    refuse: Exception | None = None
+    seconds_per_char: float = 0.0
+    """How long it takes to make a character's 100 ms."""
+    fail_after_chars: int | None = None
+    hang_after_chars: int | None = None
+    rate: int = RATE
+    open_calls: int = 0
+    asked: list[SpeechRequest] = field(default_factory=list)
+
+    def voices(self) -> tuple[str, ...]:
+        return ("anna", "bert")
+
+    @asynccontextmanager
+    async def open_speech(self, request: SpeechRequest) -> AsyncIterator["FakeSpeech"]:
+        await trio.lowlevel.checkpoint()
+        if self.refuse is not None:
+            raise self.refuse
+        self.asked.append(request)
+        self.open_calls += 1
+        try:
+            yield FakeSpeech(self, request.text)
+        finally:
+            self.open_calls -= 1
+
+
+class FakeSpeech:
+    def __init__(self, owner: FakeSynthesizer, text: str) -> None:
+        self._owner = owner
+        self._text = text
+        self._position = 0
+
+    async def receive(self) -> SpeechAudio | None:
+        await trio.sleep(self._owner.seconds_per_char)
+        at = self._position
+        if at == self._owner.hang_after_chars:
+            await trio.sleep_forever()
+        if at == self._owner.fail_after_chars:
+            raise WorkerError("the synthesis failed")
+        if at == len(self._text):
+            return None
+        self._position += 1
+        samples = self._owner.rate // 10
+        starts = self._text[at] != " " and (at == 0 or self._text[at - 1] == " ")
+        length = len(self._text[at:].split(" ")[0])
+        marks = (WordMark(at, length, at * samples),) if starts else ()
+        return SpeechAudio(self._owner.rate, b"\x01\x00" * samples, marks)

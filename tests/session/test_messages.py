@@ -1,0 +1,109 @@
+"""What a client can ask for and get wrong: each mistake is told, and nothing else happens."""
+
+import pytest
+import trio
+
+from tests.fakes.audio import silence, word
+from tests.fakes.client import open_client
+
+
+async def test_configure_answers_with_all_effective_values(autojump_clock):
+    async with open_client() as client:
+        await client.send("session.configure", language="de", hot_words=["Hamburg"], interim=True, voice="anna")
+        answer = await client.wait_for("session.configured")
+    assert answer["config"]["language"] == "de"
+    assert answer["config"]["hot_words"] == ["Hamburg"]
+    assert answer["config"]["input_sample_rate"] == 16_000
+    assert set(answer["config"]) == set(client.got("session.created")[0]["config"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"language": "xx"}, "unknown_language"),
+        ({"voice": "nobody"}, "unknown_voice"),
+        ({"agent": "on"}, "unsupported"),
+        ({"input_sample_rate": 7}, "invalid_field"),
+        ({"input_encoding": "pcmu", "input_sample_rate": 16_000}, "invalid_field"),
+        ({"duplex": "both"}, "invalid_field"),
+    ],
+)
+async def test_a_configuration_that_cannot_be_had_changes_nothing(autojump_clock, fields, code):
+    async with open_client() as client:
+        before = client.session.config
+        await client.send("session.configure", interim=True, **fields)
+        error = await client.wait_for("error")
+        assert (error["code"], error["recoverable"]) == (code, True)
+        assert client.session.config == before
+        assert client.got("session.configured") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("hello", "invalid_json"), ("[1]", "invalid_message"), ('{"type":"x"}', "unknown_type"), ("", "invalid_json")],
+)
+async def test_a_message_that_is_none_is_told_and_the_session_goes_on(autojump_clock, text, code):
+    async with open_client() as client:
+        await client.outbox.send(text)
+        await client.wait_for("error")
+        await client.say(1)
+        await client.be_silent(1.0)
+    assert [m["code"] for m in client.got("error")] == [code]
+    assert client.finals() == ["w1"]
+
+
+async def test_half_a_sample_is_told_and_costs_one_frame_only(autojump_clock):
+    async with open_client() as client:
+        await client.outbox.send(b"\x00\x00\x00")
+        await client.say(1)
+        await client.be_silent(1.0)
+    assert [m["code"] for m in client.got("error")] == ["invalid_audio"]
+    assert client.finals() == ["w1"]
+
+
+async def test_wrong_audio_all_the_time_is_told_once_a_second(autojump_clock):
+    async with open_client() as client:
+        for _ in range(150):
+            await client.outbox.send(b"\x00" * 641)
+            await trio.sleep(0.02)
+        assert len(client.got("error")) == 3
+
+
+async def test_a_message_beyond_the_limit_ends_the_session_with_1009(autojump_clock):
+    async with open_client() as client:
+        await client.outbox.send(bytes(10_000_000))
+        await client.wait_for("session.closed")
+    assert [m["code"] for m in client.got("error")] == ["message_too_large"]
+    assert client.link.closed == (1009, "message_too_large")
+
+
+async def test_a_long_message_below_the_limit_is_heard(autojump_clock):
+    async with open_client() as client:
+        await client.outbox.send(silence(1.0) + word(1) + silence(3.0) + word(2) + silence(20.0))
+        await client.wait_for("transcript.final", 2)
+    assert client.finals() == ["w1", "w2"]
+
+
+async def test_an_empty_binary_message_is_harmless(autojump_clock):
+    async with open_client() as client:
+        await client.outbox.send(b"")
+        await client.say(1)
+        await client.outbox.send(b"")
+        await client.be_silent(1.0)
+    assert client.finals() == ["w1"]
+    assert client.got("error") == []
+
+
+@pytest.mark.parametrize(("encoding", "rate"), [("pcm_s16le", 48_000), ("pcm_s16le", 8000), ("pcmu", 8000)])
+async def test_the_input_format_can_change_in_mid_stream(autojump_clock, encoding, rate):
+    async with open_client() as client:
+        await client.say(1)
+        await client.be_silent(1.0)
+        await client.send("session.configure", input_encoding=encoding, input_sample_rate=rate)
+        await client.wait_for("session.configured")
+        quiet = b"\xff" if encoding == "pcmu" else b"\x00\x00"
+        for _ in range(50):
+            await client.outbox.send(quiet * (rate // 50))
+        await trio.sleep(0.01)
+        assert client.session.now_ms() == pytest.approx(2400, abs=120)
+    assert client.finals()[0] == "w1"

@@ -1,0 +1,517 @@
+"""Settings from files and the environment, all that can be wrong with them, and `voicetrio config check`."""
+
+import argparse
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from voicetrio.cli import config_check
+from voicetrio.core.config import SessionConfig, SessionLimits
+from voicetrio.core.errors import VoicetrioError
+from voicetrio.core.states import StateTimeouts
+from voicetrio.settings import ConfigError, Settings, load_settings, trace_settings
+from voicetrio.worker.config import WorkerConfig
+
+CONFIG = Path(__file__).parent.parent / "config"
+KEYS = {(section, key) for section, info in Settings.model_fields.items() for key in info.annotation.model_fields}
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Writes a file and returns its name, relative to the folder that the test runs in."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(text, name="a.toml"):
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return name
+
+    return write
+
+
+def faults(*files, **environ):
+    with pytest.raises(ConfigError) as caught:
+        load_settings(files, environ)
+    return list(caught.value.faults)
+
+
+# The shipped files.
+
+
+def test_default_file_has_every_key_and_its_default():
+    document = tomllib.loads((CONFIG / "default.toml").read_text())
+    assert {(section, key) for section, table in document.items() for key in table} == KEYS
+    assert document == Settings().model_dump(mode="json")
+    assert load_settings([CONFIG / "default.toml"], {}) == Settings()
+
+
+def test_default_file_keeps_integers_and_floats_apart():
+    document = tomllib.loads((CONFIG / "default.toml").read_text())
+    for section, table in Settings().model_dump(mode="json").items():
+        assert {key: type(value) for key, value in document[section].items()} == {
+            key: type(value) for key, value in table.items()
+        }
+
+
+@pytest.mark.parametrize("name", ["default.toml", "lan.toml", "bench.toml"])
+def test_every_key_of_a_shipped_file_has_a_comment(name):
+    previous = ""
+    for line in (CONFIG / name).read_text().splitlines():
+        if line and not line.startswith(("#", "[")):
+            assert previous.startswith("#"), line
+        previous = line
+
+
+def test_lan_file_changes_the_host_only():
+    trace = trace_settings([CONFIG / "lan.toml"], {})
+    assert list(trace.origins) == ["server.host"]
+    assert trace.settings.server.host == "0.0.0.0"
+
+
+def test_bench_file():
+    trace = trace_settings([CONFIG / "default.toml", CONFIG / "bench.toml"], {})
+    settings = trace.settings
+    assert (settings.stt.engine, settings.tts.engine) == ("instant", "instant")
+    assert (settings.server.max_sessions, settings.stt.slots, settings.log.level) == (1000, 1000, "warning")
+    assert sum(origin == str(CONFIG / "bench.toml") for origin in trace.origins.values()) == 5
+
+
+# What the rest of the program gets.
+
+
+def test_defaults_are_those_of_core():
+    assert Settings().session_config() == SessionConfig()
+    assert Settings().session_limits() == SessionLimits()
+
+
+def test_defaults_are_those_of_the_worker():
+    settings, worker = Settings(), WorkerConfig()
+    assert settings.worker.listen == worker.listen
+    stt, tts = settings.stt, settings.tts
+    assert (stt.engine, stt.model, stt.slots, stt.processes) == (
+        worker.stt_engine,
+        worker.stt_model,
+        worker.stt_slots,
+        worker.stt_processes,
+    )
+    assert (tts.engine, tts.voice, tts.slots) == (worker.tts_engine, worker.tts_voice, worker.tts_slots)
+
+
+def test_session_config_and_limits_take_every_setting(write):
+    file = write(
+        """
+        [session]
+        init_timeout = 1
+        silence_timeout = 2
+        hold_timeout = 3
+        closing_timeout = 4
+        max_segment = 5
+        pre_roll = 0.6
+        end_silence = 0.7
+        max_backlog = 8
+        recovery_timeout = 9
+        max_message_bytes = 10000
+        max_text_chars = 11
+        max_queued_utterances = 12
+        vad_sensitivity = "high"
+        duplex = "barge_in"
+        language = "de-AT"
+        [tts]
+        voice = "anna"
+        sample_rate = 16000
+        """
+    )
+    settings = load_settings([file], {})
+    assert settings.session_config() == SessionConfig(
+        language="de-AT",
+        vad_sensitivity="high",
+        timeouts=StateTimeouts(init=1, silence=2, hold=3, closing=4),
+        max_segment_seconds=5,
+        duplex="barge_in",
+        voice="anna",
+    )
+    assert settings.session_limits() == SessionLimits(
+        pre_roll=0.6,
+        end_silence=0.7,
+        max_backlog=8,
+        recovery_timeout=9,
+        max_message_bytes=10_000,
+        max_text_chars=11,
+        max_queued_utterances=12,
+        output_sample_rate=16_000,
+    )
+
+
+def test_settings_cannot_be_changed():
+    settings = Settings()
+    with pytest.raises(ValidationError):
+        settings.server.port = 1
+    with pytest.raises(ValidationError):
+        settings.server = settings.server
+    hash(settings)
+
+
+# Where values come from.
+
+
+def test_nothing_set():
+    trace = trace_settings([], {})
+    assert trace.settings == Settings()
+    assert trace.origins == {}
+
+
+def test_later_files_win_and_the_environment_wins_over_them(write):
+    first = write("[server]\nhost = 'a'\nport = 1\nmax_sessions = 1\n", "first.toml")
+    second = write("[server]\nport = 2\nmax_sessions = 2\n", "second.toml")
+    trace = trace_settings([first, Path(second)], {"VOICETRIO_SERVER__MAX_SESSIONS": "3"})
+    server = trace.settings.server
+    assert (server.host, server.port, server.max_sessions, server.shutdown_grace) == ("a", 1 + 1, 3, 5.0)
+    assert trace.origins == {
+        "server.host": "first.toml",
+        "server.port": "second.toml",
+        "server.max_sessions": "environment VOICETRIO_SERVER__MAX_SESSIONS",
+    }
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "section", "key", "value"),
+    [
+        ("SERVER__PORT", "0", "server", "port", 0),
+        ("SERVER__HOST", "::", "server", "host", "::"),
+        ("SERVER__SHUTDOWN_GRACE", "7", "server", "shutdown_grace", 7.0),
+        ("SESSION__END_SILENCE", " 0.25 ", "session", "end_silence", 0.25),
+        ("SESSION__LANGUAGE", "12", "session", "language", "12"),
+        ("SESSION__LANGUAGE", "", "session", "language", ""),
+        ("SESSION__DUPLEX", "barge_in", "session", "duplex", "barge_in"),
+        ("WORKERS__LOCAL", "true", "workers", "local", True),
+        ("WORKERS__ADDRESSES", '["a:1", "unix:/b"]', "workers", "addresses", ("a:1", "unix:/b")),
+        ("WORKER__LISTEN", "unix:/run/worker", "worker", "listen", "unix:/run/worker"),
+    ],
+)
+def test_environment_values(variable, text, section, key, value):
+    settings = load_settings([], {f"VOICETRIO_{variable}": text})
+    found = getattr(getattr(settings, section), key)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_other_variables_are_not_settings():
+    environ = {"VOICETRIO_CONFIG": "x", "VOICETRIO_LOG_LEVEL": "x", "PATH": "x", "XVOICETRIO_A__B": "x", "A__B": ""}
+    assert load_settings([], environ) == Settings()
+
+
+def test_a_bad_value_that_is_overridden_harms_nobody(write):
+    assert load_settings([write("[server]\nport = -1\n")], {"VOICETRIO_SERVER__PORT": "9"}).server.port == 9
+
+
+# What can be wrong.
+
+
+def test_config_error_is_one_of_ours():
+    error = ConfigError(["a", "b"])
+    assert isinstance(error, VoicetrioError)
+    assert error.faults == ("a", "b")
+    assert str(error) == "a\nb"
+
+
+def test_files_that_cannot_be_read(write):
+    write("")
+    assert faults("none.toml", ".") == [
+        "none.toml: cannot be read (No such file or directory)",
+        ".: cannot be read (Is a directory)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[server]\nport 8000\n", 2),
+        ("[server]\nport = 1\nport = 2\n", 3),
+        ("[server]\n\nhost = '''\nx\n\n", 4),
+        (b"[server]\r\nport = 1\r\nhost = '\xff'\r\n", 3),
+    ],
+)
+def test_files_that_are_not_toml(write, text, line):
+    (fault,) = faults(write(text))
+    assert fault.startswith("a.toml: is not ")
+    assert f"(at line {line}" in fault
+
+
+def test_files_beyond_the_parser(write):
+    for value in ("1" * 5000, "[" * 100_000):
+        (fault,) = faults(write(f"x = {value}"))
+        assert fault.startswith("a.toml: is not TOML: ")
+        assert faults(VOICETRIO_STT__SLOTS=value) == [
+            "environment VOICETRIO_STT__SLOTS: must be an integer (is not a TOML value)"
+        ]
+
+
+def test_numbers_beyond_a_float(write):
+    (fault,) = faults(write(f"[session]\nhold_timeout = {10**400}\n"))
+    assert fault.startswith("a.toml: session.hold_timeout: must be a")
+
+
+def test_unknown_names(write):
+    file = write("prot = 1\nlog = 'debug'\n[sever]\nport = 1\n[server]\nprot = 1\nxyz = 2\nmax-sessions = 3\n")
+    assert faults(file) == [
+        "a.toml: prot: unknown section",
+        "a.toml: log: must be a section, as [log] (is a string)",
+        "a.toml: sever: unknown section, did you mean server?",
+        "a.toml: server.prot: unknown key, did you mean port?",
+        "a.toml: server.xyz: unknown key",
+        "a.toml: server.max-sessions: unknown key, did you mean max_sessions?",
+    ]
+
+
+def test_unknown_environment_names():
+    environ = {
+        "VOICETRIO_SERVER__PROT": "1",
+        "VOICETRIO_SEVER__PORT": "1",
+        "VOICETRIO_server__port": "1",
+        "VOICETRIO___": "1",
+        "VOICETRIO_SERVER__": "1",
+        "VOICETRIO_SERVER__PORT__X": "1",
+    }
+    assert faults(**environ) == [
+        "environment VOICETRIO_SERVER__: unknown key",
+        "environment VOICETRIO_SERVER__PORT__X: unknown key, did you mean port?",
+        "environment VOICETRIO_SERVER__PROT: unknown key, did you mean port?",
+        "environment VOICETRIO_SEVER__PORT: unknown section, did you mean server?",
+        "environment VOICETRIO___: unknown section",
+        "environment VOICETRIO_server__port: must be in capitals: VOICETRIO_SERVER__PORT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("server.port", '"8000"', "must be an integer (is a string)"),
+        ("server.port", "8000.0", "must be an integer (is a float)"),
+        ("server.port", "true", "must be an integer (is a boolean)"),
+        ("server.port", "{ x = 1 }", "must be an integer (is a table)"),
+        ("server.port", "2000-01-01", "must be an integer (is a date or time)"),
+        ("server.port", "-1", "must be at least 0"),
+        ("server.port", "65536", "must be at most 65535"),
+        ("server.host", "1", "must be a string (is an integer)"),
+        ("server.host", '""', "must not be empty"),
+        ("server.max_sessions", "0", "must be at least 1"),
+        ("server.shutdown_grace", "-0.1", "must be at least 0"),
+        ("session.init_timeout", "0", "must be more than 0"),
+        ("session.hold_timeout", "inf", "must be a finite number"),
+        ("session.hold_timeout", "nan", "must be a finite number"),
+        ("session.closing_timeout", "true", "must be a number (is a boolean)"),
+        ("session.closing_timeout", '"2"', "must be a number (is a string)"),
+        ("session.max_segment", "0.9", "must be at least 1"),
+        ("session.max_segment", "50.1", "must be at most 50"),
+        ("session.pre_roll", "-0.1", "must be at least 0"),
+        ("session.pre_roll", "1.1", "must be at most 1"),
+        ("session.end_silence", "0.05", "must be at least 0.1"),
+        ("session.end_silence", "6", "must be at most 5"),
+        ("session.max_message_bytes", "10", "must be at least 1024"),
+        ("session.duplex", '"full"', "must be 'mute' or 'barge_in'"),
+        ("session.vad_sensitivity", "1", "must be 'low', 'normal' or 'high' (is an integer)"),
+        ("tts.sample_rate", "7999", "must be at least 8000"),
+        ("tts.sample_rate", "48001", "must be at most 48000"),
+        ("stt.processes", "-1", "must be at least 0"),
+        ("stt.engine", '""', "must not be empty"),
+        ("workers.local", "1", "must be true or false (is an integer)"),
+        ("workers.local", '"yes"', "must be true or false (is a string)"),
+        ("workers.addresses", '"a:1"', "must be an array (is a string)"),
+        ("workers.addresses", "[1]", "item 1: must be a string (is an integer)"),
+        ("log.level", '"loud"', "must be 'debug', 'info', 'warning' or 'error'"),
+        ("log.format", '"xml"', "must be 'auto', 'console' or 'json'"),
+    ],
+)
+def test_wrong_values(write, key, value, text):
+    section, name = key.split(".")
+    assert faults(write(f"[{section}]\n{name} = {value}\n")) == [f"a.toml: {key}: {text}"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "fault"),
+    [
+        ("SERVER__PORT", "many", "must be an integer (is not a TOML value)"),
+        ("SERVER__PORT", "", "must be an integer (is not a TOML value)"),
+        ("SERVER__PORT", "1\nhost = 'x'", "must be an integer (is not a TOML value)"),
+        ("SERVER__PORT", "1.5", "must be an integer (is a float)"),
+        ("SERVER__PORT", "70000", "must be at most 65535"),
+        ("SERVER__HOST", "", "must not be empty"),
+        ("WORKERS__LOCAL", "yes", "must be true or false (is not a TOML value)"),
+        ("WORKERS__ADDRESSES", "a:1", "must be an array (is not a TOML value)"),
+        ("LOG__LEVEL", "INFO", "must be 'debug', 'info', 'warning' or 'error'"),
+    ],
+)
+def test_wrong_environment_values(variable, text, fault):
+    assert faults(**{f"VOICETRIO_{variable}": text}) == [f"environment VOICETRIO_{variable}: {fault}"]
+
+
+@pytest.mark.parametrize("address", ["h:1", "10.0.0.1:65535", "[::1]:50051", "unix:/run/w", "unix:///run/w"])
+def test_addresses(address):
+    assert load_settings([], {"VOICETRIO_WORKERS__ADDRESSES": f"['{address}']"}).workers.addresses == (address,)
+    assert load_settings([], {"VOICETRIO_WORKER__LISTEN": address}).worker.listen == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *["", "h", ":1", "h:", "h:x", "h:65536", "h:-1", "h:²", "h:11111111", "h:" + "1" * 5000],
+        *["::1:1", "[]:1", "http://h:1", "a b:1", "unix:", "unix:/", "unix:w"],
+    ],
+)
+def test_addresses_that_are_none(address):
+    text = "must be host:port, [IPv6 address]:port or unix:/path"
+    assert faults(VOICETRIO_WORKER__LISTEN=address) == [f"environment VOICETRIO_WORKER__LISTEN: {text}"]
+    assert faults(VOICETRIO_WORKERS__ADDRESSES=f"['h:1', '{address}']") == [
+        f"environment VOICETRIO_WORKERS__ADDRESSES: item 2: {text}"
+    ]
+
+
+def test_only_a_listener_may_ask_for_any_port():
+    assert load_settings([], {"VOICETRIO_WORKER__LISTEN": "h:0"}).worker.listen == "h:0"
+    (fault,) = faults(VOICETRIO_WORKERS__ADDRESSES="['h:0']")
+    assert "item 1: must be host:port" in fault
+
+
+RING_TEXT = "max_segment and max_backlog must be less than 60 s together: the ring buffer holds no more"
+
+
+def test_segment_and_backlog_must_fit_the_ring(write):
+    assert load_settings([write("[session]\nmax_segment = 50\nmax_backlog = 9.9\n")], {}).session.max_segment == 50
+    # The backlog's default is what the other one does not fit.
+    assert faults(write("[session]\nmax_segment = 50\n")) == [f"a.toml: session.max_segment: {RING_TEXT}"]
+
+
+def test_a_combination_is_told_of_the_key_that_was_set_last(write):
+    first = write("[session]\nmax_segment = 40\n", "first.toml")
+    second = write("[session]\nmax_backlog = 20\n", "second.toml")
+    assert faults(first, second) == [f"second.toml: session.max_backlog: {RING_TEXT}"]
+    assert faults(second, first) == [f"first.toml: session.max_segment: {RING_TEXT}"]
+    # `first` has set both here, but the environment has the last word about one.
+    both = write("[session]\nmax_backlog = 1\nmax_segment = 40\n", "both.toml")
+    variable = "VOICETRIO_SESSION__MAX_BACKLOG"
+    assert faults(both, **{variable: "25"}) == [f"environment {variable}: {RING_TEXT}"]
+
+
+def test_a_server_without_any_worker(write):
+    text = "workers.local: local = false needs addresses: without either there is no worker"
+    assert faults(write("[workers]\nlocal = false\n")) == [f"a.toml: {text}"]
+    assert not load_settings(["a.toml"], {"VOICETRIO_WORKERS__ADDRESSES": '["h:1"]'}).workers.local
+
+
+def test_combinations_are_found_beside_wrong_values_but_not_made_of_them(write):
+    file = write("[session]\nmax_segment = 50\nmax_backlog = 20\nduplex = 1\n[workers]\nlocal = false\naddresses = 1\n")
+    assert faults(file) == [
+        "a.toml: session.duplex: must be 'mute' or 'barge_in' (is an integer)",
+        "a.toml: workers.addresses: must be an array (is an integer)",
+        f"a.toml: session.max_segment: {RING_TEXT}",
+    ]
+
+
+def test_everything_is_told_at_once(write):
+    first = write("[server]\nport = 'x'\nhost = 1\n", "first.toml")
+    second = write("[server]\nport = -1\nprot = 1\n", "second.toml")
+    broken = write("[", "broken.toml")
+    found = faults(first, "none.toml", broken, second, VOICETRIO_LOG__LEVEL="loud", VOICETRIO_LGO__LEVEL="x")
+    assert [fault.split(": ")[0] for fault in found] == [
+        "first.toml",
+        "none.toml",
+        "broken.toml",
+        "second.toml",
+        "second.toml",
+        "environment VOICETRIO_LGO__LEVEL",
+        "environment VOICETRIO_LOG__LEVEL",
+    ]
+    assert found[0] == "first.toml: server.host: must be a string (is an integer)"
+    assert found[4] == "second.toml: server.port: must be at least 0"
+
+
+def test_no_fault_has_a_value(write):
+    secret = "s3cr3t"
+    file = write(
+        f"api_key = '{secret}'\n[server]\napi_secret = '{secret}'\nport = '{secret}'\n[session]\nduplex = '{secret}'\n"
+        f"[workers]\naddresses = ['{secret}']\n"
+    )
+    environ = {"VOICETRIO_SERVER__TOKEN": secret, "VOICETRIO_STT__SLOTS": secret, "VOICETRIO_LOG__LEVEL": secret}
+    with pytest.raises(ConfigError) as caught:
+        load_settings([file], environ)
+    assert len(caught.value.faults) == 8
+    assert secret not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+# The command.
+
+
+@pytest.fixture
+def check(monkeypatch, capsys):
+    """Runs the command in an environment of its own; returns the exit code and what was printed."""
+    for section, key in KEYS:
+        monkeypatch.delenv(f"VOICETRIO_{section}__{key}".upper(), raising=False)
+    parser = argparse.ArgumentParser()
+    config_check.add_parser(parser.add_subparsers(required=True))
+
+    def check(*files):
+        args = parser.parse_args(["config", "check", *files])
+        code = args.command(args)
+        output = capsys.readouterr()
+        return code, output.out.splitlines(), output.err.splitlines()
+
+    return check
+
+
+def test_check_of_nothing(check):
+    assert check() == (0, ["nothing is set; the defaults are fine"], [])
+
+
+def test_check_of_the_default_file(check):
+    file = str(CONFIG / "default.toml")
+    assert check(file) == (0, [f"{len(KEYS)} keys from {file} are fine"], [])
+
+
+def test_check_shows_what_differs_and_where_it_comes_from(check, write, monkeypatch):
+    first = write("[server]\nport = 8000\nhost = 'ü'\n[workers]\naddresses = ['h:1']\n", "first.toml")
+    second = write("[session]\nmax_segment = 20\n", "second.toml")
+    monkeypatch.setenv("VOICETRIO_WORKERS__LOCAL", "false")
+    assert check(first, second) == (
+        0,
+        [
+            "5 keys from first.toml, second.toml, the environment are fine",
+            'server.host = "ü"  # first.toml',
+            "session.max_segment = 20.0  # second.toml",
+            "workers.local = false  # environment VOICETRIO_WORKERS__LOCAL",
+            'workers.addresses = ["h:1"]  # first.toml',
+        ],
+        [],
+    )
+    assert check(second)[0] == 2
+
+
+def test_check_of_one_key(check, write):
+    assert check(write("[server]\nport = 8000\n")) == (0, ["1 key from a.toml is fine"], [])
+
+
+def test_check_tells_all_faults(check, write):
+    file = write("[server]\nport = 'x'\nprot = 1\n")
+    assert check(file, "none.toml") == (
+        2,
+        [],
+        [
+            "a.toml: server.prot: unknown key, did you mean port?",
+            "a.toml: server.port: must be an integer (is a string)",
+            "none.toml: cannot be read (No such file or directory)",
+        ],
+    )
+
+
+def test_check_shows_no_secret():
+    assert config_check._shown("api_key", "s3cr3t") == "(not shown)"
+    assert config_check._shown("voice", "anna") == '"anna"'
+
+
+def test_config_needs_an_action(check, capsys):
+    parser = argparse.ArgumentParser(prog="voicetrio")
+    config_check.add_parser(parser.add_subparsers(required=True))
+    with pytest.raises(SystemExit):
+        parser.parse_args(["config"])
+    assert "ACTION" in capsys.readouterr().err

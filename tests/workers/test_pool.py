@@ -1,0 +1,94 @@
+"""The pool against real worker servers, in this process and over real sockets."""
+
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+import trio
+import trio_asyncio
+
+from tests.fakes.telemetry import FakeTelemetry
+from voicetrio.core.errors import WorkerBusy, WorkerRejected, WorkerUnavailable
+from voicetrio.session.ports import SpeechRequest, StreamConfig
+from voicetrio.worker.config import WorkerConfig
+from voicetrio.worker.server import serve
+from voicetrio.workers.pool import open_pool
+
+pytestmark = pytest.mark.slow
+
+CONFIG = StreamConfig(session_id="test", language="", hot_words=(), partials=True)
+
+
+@asynccontextmanager
+async def open_workers(*slots: int):
+    """A pool of workers with so many recogniser slots each, all ready. Bounded: nothing here takes long."""
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            addresses = []
+            for count in slots:
+                config = WorkerConfig("127.0.0.1:0", stt_engine="instant", tts_engine="instant", stt_slots=count)
+                addresses.append(await nursery.start(serve, config))
+            async with (
+                trio_asyncio.open_loop() as loop,
+                open_pool(addresses, loop, FakeTelemetry(), health_interval=0.05, health_timeout=2.0) as pool,
+            ):
+                for member in pool.members:
+                    while not member.ready:
+                        await member.changed.wait()
+                yield pool
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_stream_goes_all_the_way():
+    async with open_workers(2) as pool, pool.open_stream(CONFIG) as stream:
+        await stream.send_audio(1, 0, bytes(32_000))
+        await stream.end_segment(1, 16_000)
+        while not (reply := await stream.receive()).final:
+            pass
+        assert (reply.segment_id, reply.consumed_sample, len(reply.words)) == (1, 16_000, 2)
+
+
+async def test_more_streams_than_one_connection_may_have_and_health_is_still_seen():
+    async with open_workers(200) as pool, AsyncExitStack() as stack:
+        for _ in range(150):
+            await stack.enter_async_context(pool.open_stream(CONFIG))
+        with trio.fail_after(2):
+            assert await pool.members[0].client.is_serving()
+            description = await pool.members[0].client.describe()
+        assert description.stt.slots_in_use == 150
+
+
+async def test_a_busy_worker_is_followed_by_the_next_and_none_is_an_error():
+    async with open_workers(1, 1) as pool:
+        async with pool.open_stream(CONFIG), pool.open_stream(CONFIG):
+            with pytest.raises(WorkerBusy):
+                async with pool.open_stream(CONFIG):
+                    pass
+        async with pool.open_stream(CONFIG):
+            pass
+
+
+async def test_an_unknown_language_is_rejected_in_words():
+    async with open_workers(1) as pool:
+        with pytest.raises(WorkerRejected, match="unknown language"):
+            async with pool.open_stream(StreamConfig("test", "xx", (), partials=True)):
+                pass
+
+
+async def test_speech_comes_in_pieces_and_ends():
+    async with open_workers(1) as pool, pool.open_speech(SpeechRequest("one two", "", 1.0)) as speech:
+        pieces = []
+        while (piece := await speech.receive()) is not None:
+            pieces.append(piece)
+        assert len(pieces) > 1
+        assert [mark.text_offset for piece in pieces for mark in piece.marks] == [0, 4]
+
+
+async def test_without_a_worker_there_is_an_error_at_once():
+    async with (
+        trio_asyncio.open_loop() as loop,
+        open_pool(["127.0.0.1:1"], loop, FakeTelemetry(), health_interval=0.05, health_timeout=2.0) as pool,
+    ):
+        assert not pool.ready
+        with pytest.raises(WorkerUnavailable):
+            async with pool.open_stream(CONFIG):
+                pass

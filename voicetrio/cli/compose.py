@@ -1,0 +1,86 @@
+"""The composition root: from settings to everything a gateway needs, opened in order and closed in the reverse one.
+
+trio-asyncio loop -> worker pool -> local worker process (ready) -> the app's house
+"""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+
+import trio_asyncio
+
+from voicetrio.gateway.app import House
+from voicetrio.gateway.origin import is_loopback
+from voicetrio.gateway.registry import Registry
+from voicetrio.metrics.prometheus import PrometheusTelemetry
+from voicetrio.session.session import Ports
+from voicetrio.settings import Settings
+from voicetrio.vad.webrtc import WebRtcDetector
+from voicetrio.worker.config import WorkerConfig
+from voicetrio.workers.pool import open_pool
+from voicetrio.workers.supervisor import Patience, Supervisor, private_socket, supervised
+
+
+def worker_config(settings: Settings, *, listen: str, die_with_parent: bool = False) -> WorkerConfig:
+    """What a worker process with these settings is told."""
+    return WorkerConfig(
+        listen=listen,
+        stt_engine=settings.stt.engine,
+        stt_model=settings.stt.model,
+        stt_slots=settings.stt.slots,
+        stt_processes=settings.stt.processes,
+        tts_engine=settings.tts.engine,
+        tts_voice=settings.tts.voice,
+        tts_slots=settings.tts.slots,
+        die_with_parent=die_with_parent,
+    )
+
+
+def _child_command(settings: Settings, listen: str) -> list[str]:
+    """How to start the worker that this process owns: the very settings of this process, not those of the files now."""
+    config = worker_config(settings, listen=listen, die_with_parent=True)
+    values = {"worker": asdict(config), "log": settings.log.model_dump()}
+    return [sys.executable, "-m", "voicetrio", "worker", "--child", json.dumps(values)]
+
+
+@asynccontextmanager
+async def open_house(settings: Settings) -> AsyncIterator[House]:
+    """Everything that the app serves, with its workers ready.
+
+    Raises:
+        WorkerStartError: the local worker could not be started.
+    """
+    telemetry = PrometheusTelemetry()
+    workers = settings.workers
+    async with AsyncExitStack() as stack:
+        loop = await stack.enter_async_context(trio_asyncio.open_loop())
+        addresses = list(workers.addresses)
+        if workers.local:
+            addresses.insert(0, stack.enter_context(private_socket()))
+        pool = await stack.enter_async_context(
+            open_pool(
+                addresses,
+                loop,
+                telemetry,
+                health_interval=workers.health_interval,
+                health_timeout=workers.health_timeout,
+            )
+        )
+        if workers.local:
+            patience = Patience(
+                start=workers.start_timeout, hang=2 * workers.health_timeout, backoff_max=workers.restart_backoff_max
+            )
+            command = _child_command(settings, addresses[0])
+            await stack.enter_async_context(supervised(Supervisor(command, pool.members[0], telemetry, patience)))
+        yield House(
+            registry=Registry(settings.server.max_sessions),
+            workers=pool,
+            ports=Ports(recognizer=pool, synthesizer=pool, make_detector=WebRtcDetector, telemetry=telemetry),
+            telemetry=telemetry,
+            session_config=settings.session_config(),
+            session_limits=settings.session_limits(),
+            allowed_origins=settings.server.allowed_origins,
+            loopback_only=is_loopback(settings.server.host),
+        )

@@ -1,0 +1,30 @@
+"""The `voicetrio` command. Each subcommand is a file of its own, imported here and nowhere else."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+_INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C has ended, by the shells' convention."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="voicetrio", description="A self-hosted real-time voice server.")
+    parser.add_argument("--version", action="version", version=f"voicetrio {version('voicetrio')}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    from voicetrio.cli import bench, config_check, say, serve, transcribe, worker
+
+    for command in (serve, worker, transcribe, say, bench, config_check):
+        command.add_parser(subparsers)
+    args = parser.parse_args(argv)
+    try:
+        code: int = args.command(args)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

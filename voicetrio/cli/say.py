@@ -1,0 +1,191 @@
+"""`voicetrio say TEXT`: the text as speech in a WAV file, by way of a server.
+
+The file appears whole or not at all: the audio is collected first, for the header of a WAV holds its length.
+"""
+
+import argparse
+import io
+import math
+import os
+import secrets
+import sys
+import wave
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+import trio
+
+from voicetrio.cli.native_client import (
+    ConnectionLost,
+    NativeSession,
+    SessionFailed,
+    open_native_session,
+)
+from voicetrio.cli.with_server import add_server_arguments, run_with_server
+from voicetrio.core.errors import VoicetrioError
+
+SAMPLE_BYTES = 2
+
+SILENCE_S = 120.0
+"""Seconds between two messages: a slow engine on a slow machine may need this for its first sound."""
+
+SPEED_MIN, SPEED_MAX = 0.25, 4.0
+"""The protocol's own limits, told before a server is bothered."""
+
+FATAL_CODES = ("tts_", "invalid_")
+"""Beginnings of error codes after which no speech will come; others may be about the unused half of the session."""
+
+
+@dataclass(slots=True)
+class Speech:
+    """What has been received of the utterance."""
+
+    request_id: str
+    sample_rate: int = 0
+    """Samples per second; 0 until the server has said it."""
+    pcm: bytearray = field(default_factory=bytearray)
+    """16-bit little-endian mono."""
+    complete: bool = False
+
+    @property
+    def duration_ms(self) -> int:
+        """Rounded up: a report of having heard it all must not fall short by half a millisecond."""
+        return math.ceil(len(self.pcm) / SAMPLE_BYTES * 1000 / self.sample_rate)
+
+
+async def say(
+    text: str,
+    *,
+    server_url: str,
+    output: Path | str,
+    voice: str | None,
+    speed: float,
+    err: TextIO,
+    stdout: BinaryIO | None = None,
+) -> int:
+    """Write `text` as speech to the WAV file `output`, or to `stdout` if that is "-"; the exit code: 0, or 1."""
+    try:
+        if not text.strip():
+            raise SessionFailed("there is no text to say")
+        if str(output) != "-" and not await trio.Path(output).parent.is_dir():
+            raise SessionFailed(f"{output}: there is no such folder to write to")
+        request: dict[str, Any] = {"text": text, "voice": voice, "speed": speed}
+        speech = await _receive_speech(server_url, request, err)
+        await trio.to_thread.run_sync(_write, speech, output, stdout or sys.stdout.buffer)
+    except (VoicetrioError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        print(f"voicetrio: {error}", file=err, flush=True)
+        return 1
+    return 0
+
+
+async def _receive_speech(server_url: str, request: dict[str, Any], err: TextIO) -> Speech:
+    """Raises: VoicetrioError, if not all of the speech came."""
+    speech = Speech(request_id=f"say-{secrets.token_hex(8)}")
+    fields = {name: value for name, value in request.items() if value is not None}
+    async with open_native_session(server_url, f"say-{secrets.token_hex(8)}") as session:
+        session.limit_silence(SILENCE_S)
+        try:
+            async for message in session:
+                if isinstance(message, bytes):
+                    if speech.sample_rate and not speech.complete:
+                        speech.pcm += message
+                elif message.get("type") == "session.created":
+                    await session.send_json({"type": "tts.speak", "request_id": speech.request_id, **fields})
+                else:
+                    await _hear(message, speech, session, err)
+        except ConnectionLost:
+            if not speech.complete:  # else we have what we came for
+                raise
+    if not speech.complete:
+        raise ConnectionLost("the server ended the session before all was said")
+    return speech
+
+
+async def _hear(message: dict[str, Any], speech: Speech, session: NativeSession, err: TextIO) -> None:
+    if message.get("request_id", speech.request_id) != speech.request_id:
+        return
+    match message.get("type"):
+        case "tts.speaking_start":
+            speech.sample_rate = int(message.get("sample_rate", 24_000))  # the protocol's default
+        case "tts.speaking_end" if not speech.complete:
+            if message.get("cancelled") or not speech.pcm:
+                raise SessionFailed("the server broke off the speech")
+            speech.complete = True
+            # Nobody listens in real time: with all of it reported as heard, the server need not wait for that.
+            played = {"request_id": speech.request_id, "played_ms": speech.duration_ms}
+            await session.send_json({"type": "playback.progress", **played})
+            await session.send_json({"type": "session.close"})
+        case "error":
+            code, text = str(message.get("code")), f"{message.get('code')}: {message.get('message')}"
+            if not speech.complete and (code.startswith(FATAL_CODES) or not message.get("recoverable", True)):
+                raise SessionFailed(text)
+            print(f"voicetrio: {text}", file=err, flush=True)
+        case _:
+            pass  # grows with the protocol
+
+
+def _write(speech: Speech, output: Path | str, stdout: BinaryIO) -> None:
+    """Runs in a thread. Raises: OSError."""
+    data = _wav(speech)
+    if str(output) == "-":
+        stdout.write(data)
+        stdout.flush()
+        return
+    path = Path(output).resolve()  # a link stays a link, and what it points to is replaced
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)  # a device or a pipe: must not be replaced by a file
+        return
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _wav(speech: Speech) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(SAMPLE_BYTES)
+        writer.setframerate(speech.sample_rate)
+        writer.writeframes(speech.pcm)
+    return file.getvalue()
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not SPEED_MIN <= speed <= SPEED_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {SPEED_MIN} to {SPEED_MAX}")
+    return speed
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("say", help="speak a text into a WAV file")
+    parser.add_argument("text", metavar="TEXT", help="what to say; - reads it from standard input")
+    parser.add_argument("-o", "--output", metavar="FILE", default="-", help="a WAV file; default: standard output")
+    parser.add_argument("--voice", metavar="NAME", help="a voice of the server's engine")
+    parser.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="0.25 to 4; default: 1")
+    add_server_arguments(parser)
+    parser.set_defaults(command=run_say)
+
+
+def run_say(args: argparse.Namespace) -> int:
+    if args.output == "-" and sys.stdout.isatty():
+        print("voicetrio: a WAV file is nothing to look at: name one with --output, or use a pipe", file=sys.stderr)
+        return 2
+    try:
+        text = sys.stdin.read() if args.text == "-" else args.text
+    except UnicodeDecodeError:
+        print("voicetrio: standard input is not text in UTF-8", file=sys.stderr)
+        return 1
+    return run_with_server(
+        args,
+        lambda url: say(text, server_url=url, output=args.output, voice=args.voice, speed=args.speed, err=sys.stderr),
+    )

@@ -1,0 +1,99 @@
+"""What one session can be told, and the limits it lives in. Plain values, checked where they come in."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from voicetrio.core.endpointing import EndpointRule
+from voicetrio.core.states import StateTimeouts
+
+SAMPLE_RATE = 16_000
+"""Hertz. The rate at which sessions hear; other inputs are resampled to it."""
+
+Sensitivity = Literal["low", "normal", "high"]
+Duplex = Literal["mute", "barge_in"]
+InputEncoding = Literal["pcm_s16le", "pcmu", "pcma"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """The effective values of one session; a client changes them with `session.configure`."""
+
+    language: str = ""
+    """BCP 47; empty: the engine's default, or its own detection."""
+    input_sample_rate: int = SAMPLE_RATE
+    """Hertz, of the audio that the client sends."""
+    input_encoding: InputEncoding = "pcm_s16le"
+    vad_sensitivity: Sensitivity = "normal"
+    timeouts: StateTimeouts = field(default_factory=StateTimeouts)
+    max_segment_seconds: float = 30.0
+    """A longer speech is cut, without a hole: recognisers get slow and forgetful, and the ring holds 60 s."""
+    hot_words: tuple[str, ...] = ()
+    enable_partial_transcripts: bool = True
+    interim: bool = False
+    """Send the unconfirmed tail of partials too."""
+    duplex: Duplex = "mute"
+    voice: str = ""
+    """Empty: the engine's default."""
+
+    def as_message(self) -> dict[str, object]:
+        """The values as the native protocol names them; times in integer milliseconds."""
+        return {
+            "language": self.language,
+            "input_sample_rate": self.input_sample_rate,
+            "input_encoding": self.input_encoding,
+            "vad_sensitivity": self.vad_sensitivity,
+            "init_timeout_ms": round(self.timeouts.init * 1000),
+            "silence_timeout_ms": round(self.timeouts.silence * 1000),
+            "hold_timeout_ms": round(self.timeouts.hold * 1000),
+            "max_segment_duration_ms": round(self.max_segment_seconds * 1000),
+            "hot_words": list(self.hot_words),
+            "enable_partial_transcripts": self.enable_partial_transcripts,
+            "interim": self.interim,
+            "duplex": self.duplex,
+            "agent": "off",
+            "speak_replies": False,
+            "voice": self.voice,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What a session's memory, queues and patience end at. Set by the operator, not by the client."""
+
+    pre_roll: float = 0.3
+    """Seconds of audio before the detected start of speech that the recogniser gets: the detector needs about 0.1 s."""
+    end_silence: float = 0.5
+    """Seconds without speech that end a segment. It is a part of every answer's delay."""
+    max_backlog: float = 10.0
+    """Seconds of audio the worker may be behind before the client's socket is no longer read."""
+    recovery_timeout: float = 10.0
+    """Seconds to find a worker that answers before the waiting audio is given up."""
+    worker_silence: float = 10.0
+    """Seconds that a worker which owes an answer may say nothing, not even that it is working."""
+    max_message_bytes: int = 1_048_576
+    """A message from the client; 1 s of 48 kHz PCM is 96,000 bytes, and the rest is room for text."""
+    max_text_chars: int = 4096
+    """Of one `tts.speak`; the limit of OpenAI's speech endpoint."""
+    max_queued_utterances: int = 32
+    """`tts.speak` requests that wait for their turn."""
+    max_queued_events: int = 512
+    """Messages that wait for a client that reads slowly; beyond, it is too slow for a live conversation."""
+    max_queued_audio_bytes: int = 262_144
+    """Speech that waits for the socket, about 5 s at 24 kHz; the synthesis waits beyond."""
+    send_stall: float = 20.0
+    """Seconds that one send may take before the connection is taken for dead."""
+    farewell: float = 2.0
+    """Seconds to deliver the last messages of a session that has ended."""
+    output_sample_rate: int = 24_000
+    """Hertz, of the speech that the client gets."""
+
+
+_START_FRAMES: dict[Sensitivity, tuple[int, int]] = {"low": (6, 8), "normal": (4, 6), "high": (3, 5)}
+"""Voiced frames wanted, among so many. Low needs 120 ms of speech in 160 ms, high 60 ms in 100 ms."""
+
+
+def endpoint_rule(sensitivity: Sensitivity, end_silence: float) -> EndpointRule:
+    """The endpointing of a session; `end_silence` in seconds."""
+    voiced, window = _START_FRAMES[sensitivity]
+    end_window = max(5, round(end_silence / 0.02))
+    return EndpointRule(start_voiced=voiced, start_window=window, end_window=end_window, end_voiced=end_window // 12)

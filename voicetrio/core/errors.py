@@ -1,0 +1,61 @@
+"""Every error that crosses a room's border, in one tree.
+
+    VoicetrioError
+    +-- LocalError                  our own bug: a session that meets one ends with close code 1011
+    |   +-- InvalidTransitionError  the state machine was asked for a move that its table does not have
+    |   +-- BufferOverrunError      a write would overwrite audio that is not committed yet
+    +-- RemoteError                 the client's mistake: told to it as an `error` message, by code
+    +-- WorkerError                 a worker refused, failed or fell silent
+        +-- WorkerUnavailable       nobody answers there; another worker, or the same one later, may
+        +-- WorkerBusy              no slot is free
+        +-- WorkerRejected          the request itself cannot be served (an unknown voice or language)
+
+Texts name what was wrong, where, and what to do. They never hold a transcript, a spoken text, audio, a token or a key.
+"""
+
+
+class VoicetrioError(Exception):
+    """Root of the tree; never raised itself."""
+
+
+class LocalError(VoicetrioError):
+    """Our own bug."""
+
+
+class InvalidTransitionError(LocalError):
+    """The table of `core.states` has no such move. The state is unchanged."""
+
+
+class BufferOverrunError(LocalError):
+    """A write did not fit between the write position and the read fence. Nothing was written."""
+
+
+class RemoteError(VoicetrioError):
+    """The client sent something that cannot be used.
+
+    `code` is a stable identifier for programs, `message` is for people. With `recoverable` false the session ends
+    with `close_code`; otherwise nothing has changed and the session goes on.
+    """
+
+    def __init__(self, code: str, message: str, *, recoverable: bool = True, close_code: int = 1008) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.recoverable = recoverable
+        self.close_code = close_code
+
+
+class WorkerError(VoicetrioError):
+    """A worker could not do what was asked. The message may be shown to a client."""
+
+
+class WorkerUnavailable(WorkerError):
+    """The worker does not answer, or its stream broke."""
+
+
+class WorkerBusy(WorkerError):
+    """The worker has no free slot."""
+
+
+class WorkerRejected(WorkerError):
+    """The worker cannot serve this request, and would not later either."""

@@ -1,0 +1,36 @@
+"""What a recogniser says, as the rest of the house sees it. Positions are samples of the session's audio clock."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    text: str
+    start_sample: int
+    end_sample: int
+    confidence: float | None = None
+    """Probability, 0 to 1; None: the engine does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    segment_id: int
+    final: bool
+    consumed_sample: int
+    """Audio before this sample is covered by this hypothesis."""
+    words: tuple[Word, ...]
+    stable_words: int = 0
+    """So many leading words will not be taken back by a later partial. All of them, in a final."""
+    confidence: float | None = None
+    language: str | None = None
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """The worker is alive and busy with this segment, and has nothing to say yet."""
+
+    segment_id: int

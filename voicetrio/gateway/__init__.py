@@ -1,0 +1,1 @@
+"""Speaks to clients: the Quart-Trio app and its sockets."""

@@ -1,0 +1,86 @@
+"""A WebSocket of Quart as a session's `Link`, and the connection class that feeds it.
+
+Quart cancels a handler when its client is gone. Here the handler is told instead, by the end of its channel, so that
+the session ends (or waits for its client) by its own rules, and a cancel means one thing only: the server stops.
+"""
+
+from typing import Any
+
+import trio
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
+from quart import Websocket
+from quart_trio.asgi import TrioASGIWebsocketConnection
+
+_CLOSE_PATIENCE = 1.0
+"""Seconds for the client to answer a close frame. A socket that is closed while data comes in is reset instead, and the
+client may lose the last messages that it was sent."""
+
+
+class Connection(TrioASGIWebsocketConnection):
+    """Its channel holds ten messages: then the server stops reading the socket, and TCP tells the client."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._gone = trio.Event()
+
+    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        try:
+            await super().__call__(receive, send)
+        finally:
+            # Bounded by more than its own patience: what is left is one hand-over to Hypercorn.
+            with trio.move_on_after(2 * _CLOSE_PATIENCE, shield=True):
+                await self._part(receive, send)
+
+    async def _part(self, receive: ASGIReceiveCallable, send: Any) -> None:
+        """Drop what still comes while Hypercorn closes the connection.
+
+        Hypercorn waits for room in the queue of a handler, also when that has returned: a client that sends on would
+        keep the connection open for ever.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._drain, receive)
+            if self._accepted:
+                with trio.move_on_after(_CLOSE_PATIENCE):
+                    await self._gone.wait()
+            await send(None)  # how Hypercorn is told that a handler has returned
+            nursery.cancel_scope.cancel(reason="the connection is closed")
+
+    async def _drain(self, receive: ASGIReceiveCallable) -> None:
+        while not self._gone.is_set():
+            if (await receive())["type"] == "websocket.disconnect":
+                self._gone.set()
+
+    async def handle_messages(  # type: ignore[override]
+        self, nursery: trio.Nursery, receive: ASGIReceiveCallable
+    ) -> None:
+        """Pass messages on until the client is gone; ends the channel then, and nothing else."""
+        with self.send_channel:
+            while True:
+                event = await receive()
+                if event["type"] == "websocket.receive":
+                    data = event.get("bytes")
+                    await self.send_channel.send(event["text"] or "" if data is None else data)
+                elif event["type"] == "websocket.disconnect":
+                    self._gone.set()
+                    return
+
+
+class WebSocketLink:
+    def __init__(self, websocket: Websocket) -> None:
+        self._websocket = websocket
+        self._closed = False
+
+    async def receive(self) -> str | bytes | None:
+        try:
+            message: str | bytes = await self._websocket.receive()
+        except trio.EndOfChannel:
+            return None
+        return message
+
+    async def send(self, message: str | bytes) -> None:
+        await self._websocket.send(message)
+
+    async def close(self, code: int, reason: str) -> None:
+        if not self._closed:
+            self._closed = True
+            await self._websocket.close(code, reason)

@@ -1,0 +1,1 @@
+"""What operators see, behind the session's `Telemetry` port."""

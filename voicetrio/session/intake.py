@@ -1,0 +1,207 @@
+"""Reads the client: audio into the ear, messages into what they ask for. The only reader of a session's link.
+
+Audio waits here when the worker is behind: the link is then not read, its transport's flow control reaches the
+client, and nothing is lost. What cannot be used is answered with an `error` and has no other effect.
+"""
+
+from dataclasses import replace
+from typing import Protocol
+
+import trio
+
+from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits
+from voicetrio.core.errors import RemoteError
+from voicetrio.core.messages import (
+    Cancel,
+    CancelSpeech,
+    Close,
+    Commit,
+    Configure,
+    PlaybackProgress,
+    Speak,
+    parse_client_message,
+)
+from voicetrio.core.ring import SAMPLE_BYTES
+from voicetrio.session.ear import Ear
+from voicetrio.session.ports import Link, Recognizer, Synthesizer
+from voicetrio.session.recognition import Recognition
+from voicetrio.session.speaker import Speaker
+
+_SLICE_BYTES = SAMPLE_RATE * SAMPLE_BYTES
+"""1 s: longer messages are heard in parts, so that a part always fits into the ring's free space."""
+
+_ERROR_INTERVAL = 1.0
+"""Seconds between two `error` messages for bad audio: a client that gets its frames wrong sends fifty of them a second."""
+
+
+class Asked(Protocol):
+    """What the session does for its intake."""
+
+    @property
+    def config(self) -> SessionConfig: ...
+    def configure(self, config: SessionConfig) -> None: ...
+    def refuse(self, error: RemoteError) -> None: ...
+    def close(self) -> None: ...
+    def cancel(self) -> None: ...
+
+
+class Intake:
+    def __init__(
+        self,
+        *,
+        link: Link,
+        ear: Ear,
+        recognition: Recognition,
+        speaker: Speaker,
+        session: Asked,
+        recognizer: Recognizer,
+        synthesizer: Synthesizer,
+        limits: SessionLimits,
+    ) -> None:
+        self._link = link
+        self._ear = ear
+        self._recognition = recognition
+        self._speaker = speaker
+        self._session = session
+        self._recognizer = recognizer
+        self._synthesizer = synthesizer
+        self._limits = limits
+        self._audio_error_at = -_ERROR_INTERVAL
+        self._audio_errors = 0
+
+    async def run(self) -> None:
+        """Serve messages until the client is gone. Safe to cancel between messages and while waiting for room."""
+        while True:
+            message = await self._link.receive()
+            if message is None:
+                return
+            try:
+                if len(message) > self._limits.max_message_bytes:
+                    raise RemoteError(
+                        "message_too_large",
+                        f"a message of {len(message)} bytes; at most {self._limits.max_message_bytes} are taken. "
+                        "Send audio in frames of 10 ms to 1 s.",
+                        recoverable=False,
+                        close_code=1009,
+                    )
+                if isinstance(message, str):
+                    self._obey(message)
+                else:
+                    await self._hear(message)
+            except RemoteError as error:
+                self._session.refuse(error)
+
+    async def _hear(self, frame: bytes) -> None:
+        try:
+            pcm = self._ear.decode(frame)
+        except RemoteError as error:
+            self._refuse_audio(error)
+            return
+        if len(pcm) <= _SLICE_BYTES:
+            await self._recognition.wait_room(len(pcm) // SAMPLE_BYTES)
+            self._ear.hear(pcm)
+            return
+        for start in range(0, len(pcm), _SLICE_BYTES):
+            part = pcm[start : start + _SLICE_BYTES]
+            await self._recognition.wait_room(len(part) // SAMPLE_BYTES)
+            self._ear.hear(part)
+
+    def _refuse_audio(self, error: RemoteError) -> None:
+        self._audio_errors += 1
+        now = trio.current_time()
+        if now - self._audio_error_at < _ERROR_INTERVAL:
+            return
+        self._audio_error_at = now
+        count = f" ({self._audio_errors} such frames so far)" if self._audio_errors > 1 else ""
+        self._session.refuse(RemoteError(error.code, error.message + count))
+
+    def _obey(self, text: str) -> None:
+        match parse_client_message(text):
+            case Configure() as message:
+                self._session.configure(self._effective(message))
+            case Commit():
+                self._ear.commit_segment()
+            case Speak() as message:
+                self._check_voice("tts.speak: voice", message.voice)
+                self._speaker.speak(message, voice=self._session.config.voice)
+            case CancelSpeech(request_id=request_id):
+                if not self._speaker.cancel(request_id) and request_id is not None:
+                    raise RemoteError("unknown_request", "tts.cancel: request_id: no such utterance is under way")
+            case PlaybackProgress(request_id=request_id, played_ms=played_ms):
+                self._speaker.report(request_id, played_ms)
+            case Close():
+                self._session.close()
+            case Cancel():
+                self._session.cancel()
+
+    def _effective(self, message: Configure) -> SessionConfig:
+        """The session's values with this message's in their places.
+
+        Raises:
+            RemoteError: one of them cannot be had here; nothing has changed.
+        """
+        old = self._session.config
+        if message.language:
+            self._check_language(message.language)
+        self._check_voice("session.configure: voice", message.voice)
+        if message.agent == "on" or message.speak_replies:
+            raise RemoteError("unsupported", "session.configure: this server has no agent configured")
+        encoding = message.input_encoding or old.input_encoding
+        rate = message.input_sample_rate
+        if rate is None:
+            rate = 8000 if encoding != "pcm_s16le" else old.input_sample_rate
+        if encoding != "pcm_s16le" and rate != 8000:
+            raise RemoteError(
+                "invalid_field", f"session.configure: input_sample_rate: {encoding} comes at 8000 Hz only"
+            )
+        timeouts = replace(
+            old.timeouts,
+            init=_seconds(message.init_timeout_ms, old.timeouts.init),
+            silence=_seconds(message.silence_timeout_ms, old.timeouts.silence),
+            hold=_seconds(message.hold_timeout_ms, old.timeouts.hold),
+        )
+        taken = message.model_dump(
+            include={
+                "language",
+                "vad_sensitivity",
+                "hot_words",
+                "enable_partial_transcripts",
+                "interim",
+                "duplex",
+                "voice",
+            },
+            exclude_none=True,
+        )
+        return replace(
+            old,
+            input_encoding=encoding,
+            input_sample_rate=rate,
+            timeouts=timeouts,
+            max_segment_seconds=_seconds(message.max_segment_duration_ms, old.max_segment_seconds),
+            **taken,
+        )
+
+    def _check_language(self, language: str) -> None:
+        known = self._recognizer.languages()
+        if known and language.lower() not in known and language.lower().split("-")[0] not in known:
+            raise RemoteError(
+                "unknown_language",
+                f"session.configure: language: not known to this server's engine, which has: {', '.join(known)}. "
+                "Nothing was changed.",
+            )
+
+    def _check_voice(self, field: str, voice: str | None) -> None:
+        known = self._synthesizer.voices()
+        if voice and known and not _is_known_voice(voice, known):
+            some = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+            raise RemoteError("unknown_voice", f"{field}: not known to this server's engine, which has: {some}")
+
+
+def _is_known_voice(voice: str, known: tuple[str, ...]) -> bool:
+    """A name, a name with a variant (`en-us+f3`), or a language that a voice speaks (`en`)."""
+    name = voice.split("+")[0].lower()
+    return any(name in (one.lower(), one.lower().split("-")[0]) for one in known)
+
+
+def _seconds(milliseconds: int | None, default: float) -> float:
+    return default if milliseconds is None else milliseconds / 1000

@@ -1,0 +1,125 @@
+"""What a session needs from the rest of the world. Each port has its real part in a room above and a fake in the tests."""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from voicetrio.core.hypothesis import Hypothesis, Working
+from voicetrio.core.playback import WordMark
+
+
+class Link(Protocol):
+    """The client's connection. One task receives, one task sends."""
+
+    async def receive(self) -> str | bytes | None:
+        """The next message; None when the client is gone. Safe to cancel: nothing is lost."""
+        ...
+
+    async def send(self, message: str | bytes) -> None:
+        """Hand one message to the transport; waits while the client reads slowly. After a cancel, only `close`."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Send a close frame. Harmless when the client is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """What a recogniser stream is opened with. A change needs a new stream."""
+
+    session_id: str
+    language: str
+    hot_words: tuple[str, ...]
+    partials: bool
+
+
+class RecognizerStream(Protocol):
+    """One session's stream to one worker. Sends and receives come from two tasks. Positions are absolute samples."""
+
+    @property
+    def model(self) -> str:
+        """Engine and model, for people."""
+        ...
+
+    async def send_audio(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
+        """Raises `WorkerUnavailable` when the stream is broken."""
+        ...
+
+    async def end_segment(self, segment_id: int, end_sample: int) -> None: ...
+
+    async def receive(self) -> Hypothesis | Working:
+        """The next answer. Raises `WorkerError` when the stream has ended or broken."""
+        ...
+
+
+class Recognizer(Protocol):
+    def model(self) -> str:
+        """Engine and model, for people; empty while no worker is known."""
+        ...
+
+    def languages(self) -> tuple[str, ...]:
+        """What the workers understand; empty while no worker is known."""
+        ...
+
+    def open_stream(self, config: StreamConfig) -> AbstractAsyncContextManager[RecognizerStream]:
+        """Takes a slot of a worker until the context is left. Entering raises `WorkerError`; leaving never does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    text: str
+    voice: str
+    speed: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechAudio:
+    """A piece of an utterance: 16-bit mono PCM and the marks of the words that begin in or after it."""
+
+    sample_rate: int
+    pcm: bytes
+    marks: tuple[WordMark, ...] = ()
+
+
+class SpeechStream(Protocol):
+    async def receive(self) -> SpeechAudio | None:
+        """The next piece; None at the end. Raises `WorkerError` when the synthesis failed."""
+        ...
+
+
+class Synthesizer(Protocol):
+    def voices(self) -> tuple[str, ...]:
+        """Names that the workers know; empty while no worker is known."""
+        ...
+
+    def open_speech(self, request: SpeechRequest) -> AbstractAsyncContextManager[SpeechStream]:
+        """Leaving the context, also by cancellation, stops the synthesis in the worker. Entering raises `WorkerError`."""
+        ...
+
+
+class VoiceDetector(Protocol):
+    """One per session: detectors keep state."""
+
+    def is_speech(self, frame: bytes) -> bool:
+        """20 ms at 16 kHz, 640 bytes. Called for every frame: microseconds matter."""
+        ...
+
+
+class Telemetry(Protocol):
+    """What is counted. Labels are few and fixed: never a session id. All calls return at once and never raise."""
+
+    def session_opened(self) -> None: ...
+    def session_closed(self, reason: str, seconds: float) -> None: ...
+    def vad_event(self, kind: str) -> None: ...
+    def first_partial(self, seconds: float) -> None: ...
+    def final_written(self, seconds: float) -> None: ...
+    def confidence(self, value: float) -> None: ...
+    def muted_frame(self) -> None: ...
+    def force_commit(self) -> None: ...
+    def worker_recovery(self) -> None: ...
+    def client_error(self, code: str) -> None: ...
+    def segment_lost(self) -> None: ...
+    def utterance(self, outcome: str) -> None: ...
+    def first_speech(self, seconds: float) -> None: ...

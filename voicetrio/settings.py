@@ -1,0 +1,469 @@
+"""What the operator can set: typed, checked at the start, and read from files and the environment.
+
+    defaults  <  files, in the order given  <  VOICETRIO_<SECTION>__<KEY>
+
+A mistake in a setting is told once, at the start, together with all others and with where each was made: nobody should
+have to start a server five times to find five typing errors. The values themselves are never part of such a text, for
+one of them may be a secret. `config/default.toml` shows every key; a test holds it and this file together.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from voicetrio.core.config import SAMPLE_RATE, Duplex, Sensitivity, SessionConfig, SessionLimits
+from voicetrio.core.errors import VoicetrioError
+from voicetrio.core.ring import CAPACITY_SAMPLES
+from voicetrio.core.states import StateTimeouts
+
+ENVIRONMENT_PREFIX = "VOICETRIO_"
+ENVIRONMENT_SEPARATOR = "__"
+"""Between section and key. Keys have single underscores, and variables without a double one are not settings."""
+
+RING_SECONDS = CAPACITY_SAMPLES / SAMPLE_RATE
+
+_COMBINATION = "combination"
+"""The type of those errors that several keys make together."""
+
+
+class ConfigError(VoicetrioError):
+    """The settings cannot be used. `faults` has all that is wrong with them, a line each."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+def _check_address(address: str, least_port: int) -> str:
+    if address.startswith("unix:"):
+        # A relative path would mean another socket for each folder that a command is started in.
+        sound = address.removeprefix("unix:").strip("/") != "" and address.startswith("unix:/")
+    else:
+        host, _, port = address.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        sound = (
+            bool(host.strip("[]"))
+            and not any(char.isspace() or char == "/" for char in host)
+            and (bracketed or ":" not in host)  # `::1:50051` can be read in two ways
+            and port.isascii()
+            and port.isdigit()
+            and len(port) <= 5
+            and least_port <= int(port) <= 65535
+        )
+    if not sound:
+        raise PydanticCustomError("address", "must be host:port, [IPv6 address]:port or unix:/path")
+    return address
+
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(min_length=1)]
+RemoteAddress = Annotated[str, AfterValidator(lambda address: _check_address(address, 1))]
+ListenAddress = Annotated[str, AfterValidator(lambda address: _check_address(address, 0))]
+
+
+class _Section(BaseModel):
+    """Strict: TOML has types, so "8000" for 8000 is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class ServerSettings(_Section):
+    """Where clients connect, and how many."""
+
+    host: Name = "127.0.0.1"
+    """Address to listen on. Only this machine by default: there is no authentication yet."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """TCP port; 0 takes any free one, for tests and embedded servers."""
+    allowed_origins: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Web pages of other servers that may open sessions, such as `https://example.org`; `*` for all. Browsers let any
+    page reach this machine's loopback, so only the server's own pages may by default."""
+    max_sessions: Count = 200
+    """Sessions at once; the next is refused. Each keeps 1.9 MB for its ring and may ask for a worker's slot."""
+    shutdown_grace: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0
+    """Seconds that sessions may take to say goodbye at SIGTERM: half of what container runtimes wait before SIGKILL."""
+
+
+class SessionSettings(_Section):
+    """What a session starts with, of which a client may change some, and the limits it lives in."""
+
+    init_timeout: Seconds = 30.0
+    """Seconds without any speech after the start: nobody is there."""
+    silence_timeout: Seconds = 30.0
+    """Seconds of a pause after which the worker's slot goes to somebody else."""
+    hold_timeout: Seconds = 300.0
+    """Seconds idle after that until the session ends: long enough to come back from the door."""
+    closing_timeout: Seconds = 2.0
+    """Seconds without progress after which the flush of a closing session is given up."""
+    max_segment: Annotated[float, Field(ge=1, le=50, allow_inf_nan=False)] = 30.0
+    """Seconds. Longer speech is cut, without a hole: recognisers get slow and forgetful, and the ring ends at 60 s."""
+    pre_roll: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.3
+    """Seconds before the detected start of speech that the recogniser gets too: the detector needs about 0.1 s. At
+    most 1 s, the shortest segment: one must not be full before it begins."""
+    end_silence: Annotated[float, Field(ge=0.1, le=5, allow_inf_nan=False)] = 0.5
+    """Seconds without speech that end a segment. Shorter cuts sentences, longer is felt as delay in every answer."""
+    max_backlog: Seconds = 10.0
+    """Seconds of audio the worker may be behind before the client's socket is no longer read."""
+    recovery_timeout: Seconds = 10.0
+    """Seconds to find a worker that answers before the waiting audio is given up."""
+    max_message_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
+    """Bytes of one message from a client; 1 s of 48 kHz PCM is 96,000, and the rest is room for text. No less than
+    1 KiB: a frame of 20 ms has 640 bytes."""
+    max_text_chars: Count = 4096
+    """Characters of one text to speak: the limit of OpenAI's speech endpoint."""
+    max_queued_utterances: Count = 32
+    """Texts of one session that wait to be spoken: minutes of speech, more than a live conversation needs."""
+    vad_sensitivity: Sensitivity = "normal"
+    """How much voice starts speech: low needs 120 ms in 160 ms, normal 80 in 120, high 60 in 100."""
+    duplex: Duplex = "mute"
+    """While the server speaks: mute does not listen, so that it never hears itself; barge_in lets a speaker interrupt,
+    and needs clients that cancel echo."""
+    language: str = ""
+    """BCP 47, such as "en"; empty leaves it to the engine."""
+
+    @model_validator(mode="after")
+    def _fit_the_ring(self) -> "SessionSettings":
+        """A segment is replayed from the ring, after a backlog at worst: both must be in it at once."""
+        if self.max_segment + self.max_backlog >= RING_SECONDS:
+            text = (
+                f"max_segment and max_backlog must be less than {RING_SECONDS:g} s together: "
+                "the ring buffer holds no more"
+            )
+            keys = [("session", "max_segment"), ("session", "max_backlog")]
+            raise PydanticCustomError(_COMBINATION, "impossible combination", {"text": text, "keys": keys})
+        return self
+
+
+class SttSettings(_Section):
+    """How the embedded worker, or this one, hears."""
+
+    engine: Name = "pocketsphinx"
+    """Which recogniser; "none": this worker does not hear. The default needs no download and no GPU."""
+    model: str = ""
+    """Folder of the engine's model; empty: the model that comes with the engine."""
+    slots: Count = 16
+    """Recogniser streams at once, one per session that is not on hold; the next is refused. Each costs
+    memory in an engine process."""
+    processes: Annotated[int, Field(ge=0)] = 0
+    """Engine processes to decode in; 0: one per CPU core, and never more than slots. Each fills a core, and loads the
+    model."""
+
+
+class TtsSettings(_Section):
+    """How the embedded worker, or this one, speaks."""
+
+    engine: Name = "espeak-ng"
+    """Which synthesiser; "none": this worker does not speak. The default needs no download and no GPU."""
+    voice: str = ""
+    """The voice of requests that name none; empty: the engine's own default."""
+    slots: Count = 8
+    """Texts being spoken at once; the next is refused. Synthesis is faster than speech: few are enough."""
+    sample_rate: Annotated[int, Field(ge=8000, le=48000)] = 24_000
+    """Hertz of the speech that clients get, from a telephone's to a studio's; 24 kHz is what neural voices give."""
+
+
+class WorkersSettings(_Section):
+    """Where the server finds those that hear and speak."""
+
+    local: bool = True
+    """Start a worker as a child process: one command is a whole server."""
+    # TOML knows arrays only; a tuple cannot be changed later. The strings in it stay strict.
+    addresses: Annotated[tuple[RemoteAddress, ...], Field(strict=False)] = ()
+    """Workers that run elsewhere, as "host:port" or "unix:/path"."""
+    start_timeout: Seconds = 50.0
+    """Seconds for the local worker to load its models: large ones from a slow disk take most of a minute."""
+    health_interval: Seconds = 2.0
+    """Seconds between two questions for a worker's health: a dead one is found soon, and the questions cost nothing."""
+    health_timeout: Seconds = 5.0
+    """Seconds for the answer: more than a busy worker's worst pause, less than a session's recovery_timeout."""
+    restart_backoff_max: Seconds = 10.0
+    """Seconds at most before a local worker that died is started again: no busy loop, and no long outage."""
+
+    @model_validator(mode="after")
+    def _name_a_worker(self) -> "WorkersSettings":
+        if not self.local and not self.addresses:
+            text = "local = false needs addresses: without either there is no worker"
+            keys = [("workers", "local"), ("workers", "addresses")]
+            raise PydanticCustomError(_COMBINATION, "impossible combination", {"text": text, "keys": keys})
+        return self
+
+
+class WorkerSettings(_Section):
+    """The command `voicetrio worker`, which serves other machines' sessions with the engines of [stt] and [tts]."""
+
+    listen: ListenAddress = "127.0.0.1:50051"
+    """`host:port` (port 0: any free one) or `unix:/path`. There is no authentication: give it only to addresses that
+    none but servers can reach."""
+
+
+class LogSettings(_Section):
+    """What the server tells of itself, on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important kind that is written: info has a few lines per session, debug many per second."""
+    format: Literal["auto", "console", "json"] = "auto"
+    """auto: console (for people) on a terminal, else json (for collectors)."""
+
+
+class Settings(_Section):
+    """All sections. Made by `load_settings`."""
+
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    session: SessionSettings = Field(default_factory=SessionSettings)
+    stt: SttSettings = Field(default_factory=SttSettings)
+    tts: TtsSettings = Field(default_factory=TtsSettings)
+    workers: WorkersSettings = Field(default_factory=WorkersSettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    def session_config(self) -> SessionConfig:
+        """What a session starts with."""
+        session = self.session
+        return SessionConfig(
+            language=session.language,
+            vad_sensitivity=session.vad_sensitivity,
+            timeouts=StateTimeouts(
+                init=session.init_timeout,
+                silence=session.silence_timeout,
+                hold=session.hold_timeout,
+                closing=session.closing_timeout,
+            ),
+            max_segment_seconds=session.max_segment,
+            duplex=session.duplex,
+            voice=self.tts.voice,
+        )
+
+    def session_limits(self) -> SessionLimits:
+        """What no client can change. Limits that are no setting keep their defaults."""
+        session = self.session
+        return SessionLimits(
+            pre_roll=session.pre_roll,
+            end_silence=session.end_silence,
+            max_backlog=session.max_backlog,
+            recovery_timeout=session.recovery_timeout,
+            max_message_bytes=session.max_message_bytes,
+            max_text_chars=session.max_text_chars,
+            max_queued_utterances=session.max_queued_utterances,
+            output_sample_rate=self.tts.sample_rate,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsTrace:
+    """Settings, and where they came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    """For each key that is set (`server.port`), what set it last: a file, or an environment variable."""
+
+
+def load_settings(files: Sequence[str | Path], environ: Mapping[str, str]) -> Settings:
+    """The effective settings. Reads the files, so call it before the event loop starts.
+
+    Raises:
+        ConfigError: something is wrong; it tells of everything that is.
+    """
+    return trace_settings(files, environ).settings
+
+
+def trace_settings(files: Sequence[str | Path], environ: Mapping[str, str]) -> SettingsTrace:
+    """As `load_settings`, with the origin of each value."""
+    sources = [*(_read_file(file) for file in files), _read_environment(environ)]
+    owners = {key: source for source in sources for key in source.values}
+    _check(owners, sources)
+    faults = [fault for source in sources for fault in source.faults]
+    if faults:
+        raise ConfigError(faults)
+    settings = Settings.model_validate(_nested(owners))
+    return SettingsTrace(settings, {".".join(key): source.origin(key) for key, source in owners.items()})
+
+
+_Key = tuple[str, str]
+"""Section and key."""
+
+_SECTIONS: dict[str, type[_Section]] = {
+    name: cast("type[_Section]", info.annotation) for name, info in Settings.model_fields.items()
+}
+
+
+@dataclass(slots=True, eq=False)
+class _Source:
+    """A file, or the environment: what it sets, and what is wrong with it."""
+
+    file: str | None
+    """None: the environment."""
+    values: dict[_Key, Any] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def origin(self, key: _Key) -> str:
+        return f"environment {_variable(key)}" if self.file is None else self.file
+
+    def add_fault(self, key: _Key, text: str) -> None:
+        place = self.origin(key) if self.file is None else f"{self.file}: {'.'.join(key)}"
+        self.faults.append(f"{place}: {text}")
+
+
+class _NotToml:
+    """Stands for a variable's text that is no TOML value: whatever its setting wants, this is not it."""
+
+
+def _variable(key: _Key) -> str:
+    return ENVIRONMENT_PREFIX + ENVIRONMENT_SEPARATOR.join(key).upper()
+
+
+def _read_file(file: str | Path) -> _Source:
+    source = _Source(str(file))
+    try:
+        content = Path(file).read_bytes()
+    except OSError as error:
+        source.faults.append(f"{file}: cannot be read ({error.strerror})")
+        return source
+    try:
+        document = tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        source.faults.append(f"{file}: is not UTF-8 text (at line {line})")
+        return source
+    except (ValueError, RecursionError) as error:
+        # TOML that is wrong, or has a number or a nesting beyond what the parser can hold.
+        # What is not finished at the end has no line in the parser's message.
+        line = content.rstrip().count(b"\n") + 1
+        reason = str(error).replace("at end of document", f"at line {line}, the end of the file")
+        source.faults.append(f"{file}: is not TOML: {reason}")
+        return source
+    for section, table in document.items():
+        if section not in _SECTIONS:
+            source.faults.append(f"{file}: {section}: unknown section{_suggestion(section, _SECTIONS)}")
+        elif not isinstance(table, dict):
+            source.faults.append(f"{file}: {section}: must be a section, as [{section}] (is {_kind(table)})")
+        else:
+            for key, value in table.items():
+                _add_value(source, (section, key), value)
+    return source
+
+
+def _read_environment(environ: Mapping[str, str]) -> _Source:
+    source = _Source(None)
+    for variable, text in sorted(environ.items()):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or ENVIRONMENT_SEPARATOR not in variable:
+            continue
+        name = variable.removeprefix(ENVIRONMENT_PREFIX)
+        section, _, key = name.lower().partition(ENVIRONMENT_SEPARATOR)
+        if name != name.upper():
+            source.faults.append(f"environment {variable}: must be in capitals: {_variable((section, key))}")
+        elif section not in _SECTIONS:
+            source.faults.append(f"environment {variable}: unknown section{_suggestion(section, _SECTIONS)}")
+        else:
+            _add_value(source, (section, key), text if _is_text((section, key)) else _toml_value(text))
+    return source
+
+
+def _add_value(source: _Source, key: _Key, value: Any) -> None:
+    section, name = key
+    known = _SECTIONS[section].model_fields
+    if name in known:
+        source.values[key] = value
+    else:
+        source.add_fault(key, f"unknown key{_suggestion(name, known)}")
+
+
+def _is_text(key: _Key) -> bool:
+    """Whether the setting is a string, which nobody wants to quote twice in a shell."""
+    section, name = key
+    info = _SECTIONS[section].model_fields.get(name)
+    if info is None:
+        return False
+    choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
+    return info.annotation is str or any(isinstance(choice, str) for choice in choices)
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return _NotToml()
+    # More keys: the text goes on after the value, on a line of its own.
+    return document["value"] if len(document) == 1 else _NotToml()
+
+
+def _suggestion(name: str, known: Mapping[str, object]) -> str:
+    matches = difflib.get_close_matches(name.lower(), known, n=1)
+    return f", did you mean {matches[0]}?" if matches else ""
+
+
+def _check(owners: Mapping[_Key, _Source], sources: Sequence[_Source]) -> None:
+    """Add what is wrong with the values to the sources that they come from."""
+    wrong: set[_Key] = set()
+    for error in _errors(owners):
+        if error["type"] != _COMBINATION:
+            section, name, *place = error["loc"]
+            key = (str(section), str(name))
+            owners[key].add_fault(key, "".join(f"item {int(index) + 1}: " for index in place) + _text(error))
+            wrong.add(key)
+    # pydantic looks at combinations only in a section without other errors. A combination with a wrong value is none.
+    sound = {key: source for key, source in owners.items() if key not in wrong}
+    for error in _errors(sound):
+        keys: list[_Key] = error["ctx"]["keys"]
+        if wrong.isdisjoint(keys):
+            # Defaults fit together, so at least one of the keys is set; the one that was set last is to blame.
+            key = max((key for key in keys if key in owners), key=lambda key: sources.index(owners[key]))
+            owners[key].add_fault(key, error["ctx"]["text"])
+
+
+def _errors(owners: Mapping[_Key, _Source]) -> list[ErrorDetails]:
+    try:
+        Settings.model_validate(_nested(owners))
+    except ValidationError as error:
+        return error.errors(include_url=False)
+    return []
+
+
+def _nested(owners: Mapping[_Key, _Source]) -> dict[str, dict[str, Any]]:
+    document: dict[str, dict[str, Any]] = {}
+    for (section, name), source in owners.items():
+        document.setdefault(section, {})[name] = source.values[section, name]
+    return document
+
+
+_TEXTS = {
+    "bool_type": "must be true or false",
+    "int_type": "must be an integer",
+    "float_type": "must be a number",
+    "string_type": "must be a string",
+    "tuple_type": "must be an array",
+    "string_too_short": "must not be empty",
+    "literal_error": "must be {expected}",
+    "finite_number": "must be a finite number",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+}
+"""pydantic's errors in the words of somebody who writes a file. Never with the value: it may be a secret."""
+
+_KINDS: dict[type, str] = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a float",
+    str: "a string",
+    list: "an array",
+    dict: "a table",
+    _NotToml: "not a TOML value",
+}
+
+
+def _text(error: ErrorDetails) -> str:
+    text = _TEXTS[error["type"]].format_map(error.get("ctx", {})) if error["type"] in _TEXTS else error["msg"]
+    wrong_type = error["type"].endswith("_type") or (
+        error["type"] == "literal_error" and type(error["input"]) is not str
+    )
+    return f"{text} (is {_kind(error['input'])})" if wrong_type else text
+
+
+def _kind(value: object) -> str:
+    return _KINDS.get(type(value), "a date or time")

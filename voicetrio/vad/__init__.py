@@ -1,0 +1,1 @@
+"""Voice detectors behind the session's `VoiceDetector` port."""

@@ -1,0 +1,135 @@
+"""What an engine has to be. Plain synchronous calls: an engine knows no trio, no gRPC, no slots and no other engine.
+
+An engine that hears is opened once per process and hosts several streams; calls never overlap, whatever the stream.
+An engine that speaks is asked for one piece of text at a time, and hands out audio while it makes it.
+Audio is 16-bit little-endian mono PCM; positions are samples.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from voicetrio.core.hypothesis import Hypothesis
+from voicetrio.core.playback import WordMark
+
+Architecture = Literal["encoder-decoder", "ctc", "streaming"]
+
+
+@dataclass(frozen=True, slots=True)
+class HearingDescription:
+    engine: str
+    model: str
+    """For people: the model's name, never a path with somebody's home in it."""
+    architecture: Architecture
+    languages: tuple[str, ...]
+    """BCP 47 primary tags; the first is the default."""
+    sample_rate: int
+    """Hertz that audio has to come at."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """What a stream is opened with."""
+
+    session_id: str
+    """For logs."""
+    language: str
+    """A BCP 47 tag; empty: the engine's default."""
+    initial_prompt: str = ""
+    hot_words: tuple[str, ...] = ()
+    partials: bool = True
+
+
+class HearingStream(Protocol):
+    """One session's audio. The caller sees to it that a segment's audio is contiguous and that segments only go on."""
+
+    def accept(self, segment_id: int, start_sample: int, pcm: bytes) -> Hypothesis | None:
+        """Take some audio of a segment; a partial, if there is something new to say.
+
+        Raises:
+            WorkerRejected: the segment is longer than the engine can take.
+        """
+        ...
+
+    def end_segment(self, segment_id: int, end_sample: int) -> Hypothesis:
+        """The final for what was accepted of this segment: it depends on that audio alone, not on what came before.
+
+        A segment of which nothing was accepted has no words.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what the stream holds; legal in mid-segment, and the last call."""
+        ...
+
+
+class HearingEngine(Protocol):
+    @property
+    def description(self) -> HearingDescription: ...
+
+    def open(self, options: StreamOptions) -> HearingStream:
+        """Raises:
+        WorkerRejected: the language is not one of the description's.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    name: str
+    language: str
+    """BCP 47, such as "en-gb"."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingDescription:
+    engine: str
+    voices: tuple[Voice, ...]
+    default_voice: str
+    sample_rate: int
+    """Hertz of the audio that is made."""
+    word_marks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenChunk:
+    """Some audio of a piece, and the marks that became known with it.
+
+    Marks count text and samples from the beginning of the piece.
+    """
+
+    pcm: bytes
+    marks: tuple[WordMark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PieceRequest:
+    text: str
+    voice: str
+    """A name that `resolve_voice` gave."""
+    speed: float
+    """1.0 is the voice's own pace."""
+    pause_after: bool
+    """Whether the piece ends where a speaker would pause."""
+
+
+class SpeakingEngine(Protocol):
+    @property
+    def description(self) -> SpeakingDescription: ...
+
+    def resolve_voice(self, wanted: str) -> str:
+        """The engine's name for a voice asked for by name or by language; empty: the default.
+
+        Raises:
+            WorkerRejected: there is no such voice.
+        """
+        ...
+
+    def speak(self, request: PieceRequest, emit: Callable[[SpokenChunk], None]) -> None:
+        """Call `emit` with each chunk as it is made. Runs in a thread; calls never overlap.
+
+        Raises:
+            WorkerUnavailable: the engine failed.
+            Anything that `emit` raised, soon: nothing more is made then.
+        """
+        ...

@@ -1,0 +1,238 @@
+"""One worker as its gRPC client sees it: grpclib, which is asyncio, seen from trio.
+
+Every call into grpclib is one step into the trio-asyncio loop and back (about 65 us). The loop is passed on explicitly:
+request tasks of the web server were not started from the task that opened it.
+
+gRPC statuses become errors of our tree here and nowhere else. Leaving a call resets its stream, without waiting for
+the worker, also when the task was cancelled: the slot is free as soon as the worker reads the reset.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import trio
+import trio_asyncio  # before grpclib: it replaces functions of asyncio which grpclib takes hold of when imported
+from grpclib.client import Channel
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
+from grpclib.health.v1.health_grpc import HealthStub
+from grpclib.health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from voicetrio.core.errors import WorkerBusy, WorkerRejected, WorkerUnavailable
+from voicetrio.core.hypothesis import Hypothesis, Word, Working
+from voicetrio.core.playback import WordMark
+from voicetrio.session.ports import SpeechAudio, SpeechRequest, StreamConfig
+from voicetrio.v1 import worker_pb2 as pb
+from voicetrio.v1.worker_grpc import SpeechToTextStub, TextToSpeechStub, WorkerStub
+from voicetrio.workers.channels import Channels
+
+_OPEN_TIMEOUT = 5.0
+"""Seconds for a worker to take or refuse a call, which it does at once: the next worker should have its turn soon."""
+
+_LEAVE_TIMEOUT = 1.0
+"""Seconds for leaving a call. It does not wait for the peer; this only bounds a loop that is busy."""
+
+
+class _Left(Exception):
+    """Tells grpclib that we leave a call without caring for its end."""
+
+
+@contextmanager
+def _translated(address: str) -> Iterator[None]:
+    """GRPC's and the socket's errors as ours. Texts from the worker are shown: it writes them for people."""
+    try:
+        yield
+    except GRPCError as error:
+        message = error.message or error.status.name
+        match error.status:
+            case Status.RESOURCE_EXHAUSTED:
+                raise WorkerBusy(message) from error
+            case Status.INVALID_ARGUMENT | Status.UNIMPLEMENTED | Status.OUT_OF_RANGE:
+                raise WorkerRejected(message) from error
+            case _:
+                raise WorkerUnavailable(f"worker at {address}: {message}") from error
+    except (StreamTerminatedError, ProtocolError, OSError) as error:
+        raise WorkerUnavailable(f"worker at {address}: the connection was lost ({type(error).__name__})") from error
+
+
+class WorkerClient:
+    """Calls one worker. A lost connection is opened again by the next call."""
+
+    def __init__(
+        self, address: str, channels: Channels, own_channel: Channel, loop: trio_asyncio.TrioEventLoop
+    ) -> None:
+        self.address = address
+        self._loop = loop
+        self._channels = channels
+        self._health = HealthStub(own_channel)
+        self._worker = WorkerStub(own_channel)
+
+    async def describe(self) -> pb.Description:
+        """Raises `WorkerError`. Safe to cancel."""
+        with _translated(self.address):
+            description: pb.Description = await self._aio(self._worker.Describe)(pb.DescribeRequest())
+            return description
+
+    async def is_serving(self) -> bool:
+        """Whether the worker's health service says SERVING for the worker as a whole. Raises `WorkerError`."""
+        with _translated(self.address):
+            reply = await self._aio(self._health.Check)(HealthCheckRequest(service="voicetrio.v1.Worker"))
+            serving: bool = reply.status == HealthCheckResponse.SERVING
+            return serving
+
+    @asynccontextmanager
+    async def open_stream(self, config: StreamConfig) -> AsyncIterator["TranscribeStream"]:
+        """Take a slot and hold it inside. Entering raises `WorkerError`; leaving never does."""
+        async with self._channels.lease() as channel, self._call(SpeechToTextStub(channel).Transcribe) as call:
+            stream = TranscribeStream(self.address, call, self._loop)
+            with self._in_time():
+                await stream.open(config)
+            yield stream
+
+    @asynccontextmanager
+    async def open_speech(self, request: SpeechRequest) -> AsyncIterator["SynthesizeStream"]:
+        """Synthesise inside; leaving stops it. Entering raises `WorkerError`."""
+        message = pb.SynthesizeRequest(text=request.text, voice=request.voice, speed=request.speed)
+        async with self._channels.lease() as channel, self._call(TextToSpeechStub(channel).Synthesize) as call:
+            with self._in_time(), _translated(self.address):
+                await self._aio(call.send_message)(message, end=True)
+            yield SynthesizeStream(self.address, call, self._loop)
+
+    @asynccontextmanager
+    async def _call(self, method: Any) -> AsyncIterator[Any]:
+        call = method.open()
+        await self._aio(call.__aenter__)()
+        reason: Exception = _Left()
+        try:
+            yield call
+        except WorkerUnavailable as error:
+            # A worker that refuses sends its status and resets the stream; the reset may be seen first. grpclib
+            # looks for the status when it is told of the reset on leaving.
+            if isinstance(error.__cause__, StreamTerminatedError):
+                reason = error.__cause__
+            raise
+        finally:
+            with trio.move_on_after(_LEAVE_TIMEOUT, shield=True), _translated(self.address):
+                await self._aio(call.__aexit__)(type(reason), reason, None)
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Raises `WorkerUnavailable` when the worker does not take the call. A hung one's kernel still does."""
+        with trio.move_on_after(_OPEN_TIMEOUT) as patience:
+            yield
+        if patience.cancelled_caught:
+            raise WorkerUnavailable(f"worker at {self.address}: it did not answer within {_OPEN_TIMEOUT:g} s")
+
+    def _aio(self, function: Any) -> Any:
+        return trio_asyncio.aio_as_trio(function, loop=self._loop)
+
+
+@asynccontextmanager
+async def open_client(address: str, loop: trio_asyncio.TrioEventLoop) -> AsyncIterator[WorkerClient]:
+    """`address` is `host:port` or `unix:/path`. Nothing is connected until the first call."""
+    channels = Channels(address, loop)
+    own_channel = await channels.make()
+    try:
+        yield WorkerClient(address, channels, own_channel, loop)
+    finally:
+        with trio.move_on_after(_LEAVE_TIMEOUT, shield=True):
+            await channels.aclose(own_channel)
+
+
+class TranscribeStream:
+    """The session's `RecognizerStream` over one gRPC call."""
+
+    def __init__(self, address: str, call: Any, loop: trio_asyncio.TrioEventLoop) -> None:
+        self._address = address
+        self._call = call
+        self._send = trio_asyncio.aio_as_trio(call.send_message, loop=loop)
+        self._receive = trio_asyncio.aio_as_trio(call.recv_message, loop=loop)
+        self._receive_status = trio_asyncio.aio_as_trio(call.recv_trailing_metadata, loop=loop)
+        self._model = ""
+
+    @property
+    def model(self) -> str:
+        return self._model
+
+    async def open(self, config: StreamConfig) -> None:
+        """Raises `WorkerError` when no slot was had."""
+        message = pb.StreamConfig(
+            session_id=config.session_id,
+            language=config.language,
+            hot_words=config.hot_words,
+            partials=config.partials,
+        )
+        with _translated(self._address):
+            await self._send(pb.TranscribeRequest(config=message))
+        reply = await self._next()
+        if reply.WhichOneof("reply") != "opened":
+            raise WorkerUnavailable(f"worker at {self._address}: its first reply was not `opened`")
+        self._model = f"{reply.opened.engine} {reply.opened.model}".strip()
+
+    async def send_audio(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
+        chunk = pb.AudioChunk(segment_id=segment_id, start_sample=start_sample, pcm=pcm)
+        with _translated(self._address):
+            await self._send(pb.TranscribeRequest(audio=chunk))
+
+    async def end_segment(self, segment_id: int, end_sample: int) -> None:
+        end = pb.SegmentEnd(segment_id=segment_id, end_sample=end_sample)
+        with _translated(self._address):
+            await self._send(pb.TranscribeRequest(segment_end=end))
+
+    async def receive(self) -> Hypothesis | Working:
+        while True:
+            reply = await self._next()
+            match reply.WhichOneof("reply"):
+                case "hypothesis":
+                    return _hypothesis(reply.hypothesis)
+                case "working":
+                    return Working(reply.working.segment_id)
+                case _:
+                    continue  # a newer worker's reply that this gateway does not know
+
+    async def _next(self) -> pb.TranscribeReply:
+        with _translated(self._address):
+            reply: pb.TranscribeReply | None = await self._receive()
+            if reply is None:
+                await self._receive_status()
+                raise WorkerUnavailable(f"worker at {self._address}: it ended the stream")
+            return reply
+
+
+class SynthesizeStream:
+    """The session's `SpeechStream` over one gRPC call."""
+
+    def __init__(self, address: str, call: Any, loop: trio_asyncio.TrioEventLoop) -> None:
+        self._address = address
+        self._receive = trio_asyncio.aio_as_trio(call.recv_message, loop=loop)
+        self._receive_status = trio_asyncio.aio_as_trio(call.recv_trailing_metadata, loop=loop)
+
+    async def receive(self) -> SpeechAudio | None:
+        with _translated(self._address):
+            reply: pb.SynthesizeReply | None = await self._receive()
+            if reply is None:
+                await self._receive_status()
+                return None
+        marks = tuple(WordMark(mark.text_offset, mark.text_length, mark.start_sample) for mark in reply.marks)
+        return SpeechAudio(reply.sample_rate_hz, reply.pcm, marks)
+
+
+def _hypothesis(message: pb.Hypothesis) -> Hypothesis:
+    return Hypothesis(
+        segment_id=message.segment_id,
+        final=message.final,
+        consumed_sample=message.consumed_sample,
+        words=tuple(
+            Word(
+                word.text,
+                word.start_sample,
+                word.end_sample,
+                word.confidence if word.HasField("confidence") else None,
+            )
+            for word in message.words
+        ),
+        stable_words=len(message.words) if message.final else message.stable_words,
+        confidence=message.confidence if message.HasField("confidence") else None,
+        language=message.language or None,
+    )

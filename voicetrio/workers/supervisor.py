@@ -1,0 +1,185 @@
+"""Takes care of one worker process on this machine: starts it, starts it again when it dies or hangs, takes it down.
+
+The worker listens on a socket file in a folder that only this user can enter, so no port is opened and a restarted
+worker has the same address. Its output goes where ours goes: there is no pipe that could fill up. Its stdin is a pipe
+that nobody writes to: when this process is gone, even by SIGKILL, the kernel closes it and the worker ends itself.
+It runs in a session of its own, so that a Ctrl-C in the terminal reaches only us, and we end it in order.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+import trio
+
+from voicetrio.core.errors import VoicetrioError
+from voicetrio.workers.pool import Member
+
+_BACKOFF_FIRST = 0.2
+"""Seconds before the first restart; doubles with each one that does not live long."""
+
+_STEADY_AFTER = 30.0
+"""Seconds of life after which a death counts as the first one again."""
+
+_HANG_CHECK = 1.0
+"""Seconds between looks at whether the running process still answers."""
+
+log = structlog.get_logger()
+
+
+class WorkerStartError(VoicetrioError):
+    """The worker process ended, or was not ready in time, when the server started."""
+
+
+class SupervisorTelemetry(Protocol):
+    def worker_restarted(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """In seconds."""
+
+    start: float
+    """From the start of a process until it must be ready: engines load models."""
+    hang: float
+    """A process that was ready and does not answer its health check for so long is killed."""
+    backoff_max: float
+
+
+@contextmanager
+def private_socket() -> Iterator[str]:
+    """The address of a socket file that does not exist yet, in a folder of our own that is removed afterwards."""
+    folder = tempfile.mkdtemp(prefix="voicetrio-")  # mode 0700
+    try:
+        yield f"unix:{Path(folder) / 'worker.sock'}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Supervisor:
+    def __init__(
+        self, command: Sequence[str], member: Member, telemetry: SupervisorTelemetry, patience: Patience
+    ) -> None:
+        self._command = list(command)
+        self._member = member
+        self._telemetry = telemetry
+        self._patience = patience
+        self.pid: int | None = None
+
+    async def run(  # noqa: ASYNC114, ASYNC128 - it passes `started` on
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Keep the worker running until cancelled; `started` is called when it is ready for the first time.
+
+        Raises:
+            WorkerStartError: it ended, or was not ready in time, before it was ready for the first time.
+        """
+        backoff = _BACKOFF_FIRST
+        first = True
+        while True:
+            born = trio.current_time()
+            status = await self._live_once(task_status.started if first else lambda: None)
+            if first and status.ready_at is None:
+                raise WorkerStartError(status.explain(self._patience.start))
+            first = False
+            if trio.current_time() - born > _STEADY_AFTER:
+                backoff = _BACKOFF_FIRST
+            log.error("worker_died", exit_code=status.exit_code, restart_in_s=backoff)
+            self._telemetry.worker_restarted()
+            self._member.doubted.set()
+            await trio.sleep(backoff)
+            # Else the next process would be taken for ready at its birth, and for hung while it loads its models.
+            while self._member.ready:
+                await self._member.changed.wait()
+            backoff = min(2 * backoff, self._patience.backoff_max)
+
+    async def _live_once(self, on_ready: Callable[[], None]) -> "_Life":
+        """One process from its start to its end. Cancelling ends it: SIGTERM, five seconds later SIGKILL."""
+        life = _Life()
+        async with trio.open_nursery() as nursery:
+            try:
+                process: trio.Process = await nursery.start(
+                    partial(
+                        trio.run_process,
+                        self._command,
+                        stdin=subprocess.PIPE,
+                        check=False,
+                        start_new_session=True,
+                    )
+                )
+            except OSError as error:  # no memory, no process ids: perhaps later, and meanwhile the server lives
+                log.error("worker_not_started", error=type(error).__name__, errno=error.errno)
+            else:
+                self.pid = process.pid
+                log.info("worker_started", pid=process.pid)
+                nursery.start_soon(self._care, process, life, on_ready)
+                life.exit_code = await process.wait()
+                nursery.cancel_scope.cancel(reason="the worker process has ended")
+        self.pid = None
+        return life
+
+    async def _care(self, process: trio.Process, life: "_Life", on_ready: Callable[[], None]) -> None:
+        with trio.move_on_after(self._patience.start) as starting:
+            while not self._member.ready:
+                await self._member.changed.wait()
+        if starting.cancelled_caught:
+            log.error("worker_not_ready_in_time", pid=process.pid)
+            process.kill()
+            return
+        life.ready_at = trio.current_time()
+        on_ready()
+        silent = 0.0
+        while True:
+            before = trio.current_time()
+            await trio.sleep(_HANG_CHECK)
+            # A turn that came late says that this process is starved, and its health checks with it: the worker is
+            # not to blame, and killing it would make things worse for every session.
+            late = trio.current_time() - before > 2 * _HANG_CHECK
+            silent = 0.0 if self._member.ready or late else silent + _HANG_CHECK
+            if silent > self._patience.hang:
+                log.error("worker_hangs", pid=process.pid)
+                process.kill()
+                return
+
+
+@dataclass(slots=True)
+class _Life:
+    ready_at: float | None = None
+    exit_code: int | None = None
+
+    def explain(self, patience: float) -> str:
+        if self.exit_code is None:
+            return "the local worker's process could not be started; the log has the system's error"
+        if self.exit_code is not None and self.exit_code < 0 and self.exit_code == -9:
+            return f"the local worker was not ready within {patience:g} s (workers.start_timeout) or was killed"
+        return f"the local worker ended with exit code {self.exit_code} before it was ready; its own message is above"
+
+
+@asynccontextmanager
+async def supervised(supervisor: Supervisor) -> AsyncIterator[None]:
+    """The worker runs inside, and is ready when entered. Raises `WorkerStartError`, alone."""
+    failure: WorkerStartError | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(supervisor.run)
+            yield
+            nursery.cancel_scope.cancel(reason="the server stops")
+    except* WorkerStartError as group:
+        failure = next(_leaves(group))
+    if failure is not None:
+        raise failure
+
+
+def _leaves(group: BaseExceptionGroup[WorkerStartError]) -> Iterator[WorkerStartError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
