@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import trio
 
@@ -114,11 +115,12 @@ async def open_client(
     config: SessionConfig | None = None,
     limits: SessionLimits | None = None,
     detector: type = FakeDetector,
+    telemetry: Any = None,
 ) -> AsyncIterator[FakeClient]:
     """A session and its client. When the body ends, the client leaves; the session must then end by itself."""
     recognizer = recognizer or FakeRecognizer()
     synthesizer = synthesizer or FakeSynthesizer()
-    telemetry = FakeTelemetry()
+    telemetry = telemetry or FakeTelemetry()
     outbox, inbox = trio.open_memory_channel[str | bytes](10)
     link = FakeLink(inbox)
     link.reading.set()

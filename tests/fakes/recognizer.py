@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
 from tests.fakes.audio import words_in
 from voicetrio.core.errors import WorkerBusy, WorkerUnavailable
-from voicetrio.core.hypothesis import Hypothesis, Word, Working
+from voicetrio.core.hypothesis import Architecture, Hypothesis, Word, Working
 from voicetrio.session.ports import StreamConfig
 
 
@@ -33,6 +33,8 @@ class Behaviour:
     stuck: bool = False
     """Never takes more than the first message: flow control."""
     repeat_finals: bool = False
+    architecture: Architecture = "streaming"
+    """Encoder-decoder: no partial has stable words, and every other one mishears its newest word."""
 
 
 @dataclass
@@ -44,6 +46,8 @@ class FakeRecognizer:
     opened: list[StreamConfig] = field(default_factory=list)
     chunks: list[tuple[int, int, int]] = field(default_factory=list)
     """Segment, start and stop of every message of audio."""
+    prompts: list[tuple[int, str]] = field(default_factory=list)
+    """Segment and prompt of every segment that began with one."""
     default: Behaviour = field(default_factory=Behaviour)
 
     def model(self) -> str:
@@ -88,6 +92,17 @@ class FakeStream:
         self._audio: dict[int, tuple[int, bytearray]] = {}
         self._taken = 0
         self._messages = 0
+        self._passes: dict[int, int] = {}
+
+    @property
+    def architecture(self) -> Architecture:
+        return self._behaviour.architecture
+
+    async def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
+        await self._take()
+        assert self.architecture == "encoder-decoder", "others have no prompt"
+        assert segment_id > max(self._audio, default=-1), "before the segment's first audio"
+        self._owner.prompts.append((segment_id, initial_prompt))
 
     async def send_audio(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
         await self._take()
@@ -131,6 +146,11 @@ class FakeStream:
             for number, start, length in words_in(bytes(audio))
         )
         stable = len(words) if final else max(0, len(words) - 1)
+        if self.architecture == "encoder-decoder" and not final:
+            self._passes[segment_id] = self._passes.get(segment_id, 0) + 1
+            stable = 0
+            if words and self._passes[segment_id] % 2:
+                words = (*words[:-1], replace(words[-1], text=words[-1].text.replace("w", "x")))
         return Hypothesis(segment_id, final, first + len(audio) // 2, words, stable, 0.9, "en")
 
     async def receive(self) -> Hypothesis | Working:

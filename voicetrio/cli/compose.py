@@ -14,7 +14,7 @@ import trio_asyncio
 from voicetrio.gateway.app import House
 from voicetrio.gateway.origin import is_loopback
 from voicetrio.gateway.registry import Registry
-from voicetrio.metrics.prometheus import PrometheusTelemetry
+from voicetrio.metrics import make_telemetry
 from voicetrio.session.session import Ports
 from voicetrio.settings import Settings
 from voicetrio.vad.webrtc import WebRtcDetector
@@ -52,7 +52,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     Raises:
         WorkerStartError: the local worker could not be started.
     """
-    telemetry = PrometheusTelemetry()
+    telemetry = make_telemetry()
     workers = settings.workers
     async with AsyncExitStack() as stack:
         loop = await stack.enter_async_context(trio_asyncio.open_loop())

@@ -1,6 +1,11 @@
 """What a recogniser says, as the rest of the house sees it. Positions are samples of the session's audio clock."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+Architecture = Literal["encoder-decoder", "ctc", "streaming"]
+"""How an engine hears, and all that a session knows of it. Encoder-decoder: each partial is a new pass over the whole
+segment, and a segment can have a prompt. The others' partials grow natively, and they take no prompt."""
 
 
 @dataclass(frozen=True, slots=True)

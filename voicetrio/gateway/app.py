@@ -20,12 +20,14 @@ from voicetrio.session.session import Ports, Session
 
 log = structlog.get_logger()
 
+_PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
 
 class GatewayTelemetry(Telemetry, Protocol):
-    content_type: str
-
     def connection_refused(self, why: str) -> None: ...
-    def render(self) -> bytes: ...
+    def render(self) -> bytes | None:
+        """All metrics in Prometheus' text format; None where none are kept."""
+        ...
 
 
 class Workers(Recognizer, Synthesizer, Protocol):
@@ -77,8 +79,10 @@ def make_gateway() -> Gateway:
 
     @app.get("/metrics")
     async def metrics() -> Response:  # noqa: ASYNC124
-        telemetry = app.in_house().telemetry
-        return Response(telemetry.render(), content_type=telemetry.content_type)
+        text = app.in_house().telemetry.render()
+        if text is None:
+            return _json('{"status":"metrics need a package: pip install prometheus-client"}', 501)
+        return Response(text, content_type=_PROMETHEUS_TEXT)
 
     @app.get("/")
     async def index() -> Response:  # noqa: ASYNC124

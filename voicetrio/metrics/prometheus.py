@@ -1,63 +1,118 @@
 """The session's telemetry as Prometheus metrics. Labels are few and fixed; there is never a session id in one.
 
-Buckets follow what a person notices: below 0.1 s is at once, 1 s is a pause, 5 s is an outage.
+Every label value that is known in advance is there from the start, at 0: a counter that appears with its first event
+hides that event from `rate()`. The nine metrics that begin with `stt_` have the names of the specification.
 """
+
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-_DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0)
-"""Seconds: from our own delay alone (10 ms) to the recovery timeout."""
+from voicetrio.metrics import buckets
+from voicetrio.session import endings
 
-_DURATION_BUCKETS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200)
-"""Seconds: from a single utterance to a meeting."""
-
-_CONFIDENCE_BUCKETS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 11))
-
-_END_REASONS = frozenset(
-    {"client_closed", "cancelled", "disconnected", "going_away", "internal_error", "slow_client", "timed_out"}
+_VAD_EVENTS = ("speech_start", "speech_end")
+_END_REASONS = tuple(end.reason for end in vars(endings).values() if isinstance(end, endings.End))
+_VIOLATION = "violation"
+"""The end of a session whose client sent what ends sessions; `voicetrio_client_errors_total` tells what it was."""
+_OUTCOMES = ("completed", "interrupted", "failed")
+_REFUSALS = ("origin", "bad_session_id", "in_use", "going_away", "overloaded")
+_ERROR_CODES = (
+    "duplicate_request",
+    "final_timeout",
+    "invalid_audio",
+    "invalid_field",
+    "invalid_json",
+    "invalid_message",
+    "message_too_large",
+    "overloaded",
+    "recognizer_rejected",
+    "text_too_long",
+    "tts_failed",
+    "tts_queue_full",
+    "tts_rejected",
+    "unknown_language",
+    "unknown_request",
+    "unknown_type",
+    "unknown_voice",
+    "unsupported",
+    "worker_unavailable",
 )
 
 
 class PrometheusTelemetry:
     """One per process, with a registry of its own, so that two in one process (tests) do not collide."""
 
-    content_type = "text/plain; version=0.0.4; charset=utf-8"
-
     def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
-        self._active = Gauge("stt_active_sessions", "Sessions that are open now", registry=registry)
-        self._duration = Histogram(
-            "stt_session_duration_seconds", "Total session duration", registry=registry, buckets=_DURATION_BUCKETS
+        self._registry = CollectorRegistry()
+        # The nine of the specification.
+        self._ttfb = self._histogram(
+            "stt_ttfb_seconds", "Detected start of speech to its first partial", buckets.FIRST_PARTIAL
         )
-        self._ended = Counter(
-            "voicetrio_sessions_ended_total", "Sessions by how they ended", ["reason"], registry=registry
+        self._final = self._histogram(
+            "stt_final_delay_seconds", "Decided end of speech to its final written to the socket", buckets.FINAL_DELAY
         )
-        self._vad = Counter("stt_vad_events_total", "VAD events by type", ["type"], registry=registry)
-        self._ttfb = Histogram(
-            "stt_ttfb_seconds", "Speech start to first partial", registry=registry, buckets=_DELAY_BUCKETS
+        self._active = self._gauge("stt_active_sessions", "Sessions that are open now")
+        self._vad = self._counters("stt_vad_events_total", "Starts and ends of speech", "type", _VAD_EVENTS)
+        self._duration = self._histogram(
+            "stt_session_duration_seconds", "Sessions' lives, from start to end", buckets.SESSION_DURATION
         )
-        self._final = Histogram(
-            "stt_final_delay_seconds", "Speech end to final on the wire", registry=registry, buckets=_DELAY_BUCKETS
+        self._forced = self._counter(
+            "stt_segments_force_committed_total", "Segments cut because the ring buffer was 90 % full"
         )
-        self._confidence = Histogram(
-            "stt_confidence_avg", "Average confidence of a final", registry=registry, buckets=_CONFIDENCE_BUCKETS
+        self._confidence = self._histogram(
+            "stt_confidence_avg", "Finals' mean confidence, where the engine gives one", buckets.CONFIDENCE
         )
-        self._muted = Counter("stt_muted_frames_total", "Frames dropped while muted", registry=registry)
-        self._forced = Counter("stt_segments_force_committed_total", "Ring buffer force commits", registry=registry)
-        self._recoveries = Counter("stt_worker_recoveries_total", "Worker crash recoveries", registry=registry)
-        self._lost = Counter("voicetrio_segments_lost_total", "Segments given up untranscribed", registry=registry)
-        self._errors = Counter("voicetrio_client_errors_total", "Errors told to clients", ["code"], registry=registry)
-        self._refused = Counter(
-            "voicetrio_connections_refused_total", "Refused at the door", ["why"], registry=registry
+        self._recoveries = self._counter(
+            "stt_worker_recoveries_total", "Worker streams that broke with speech waiting, and were replaced"
         )
-        self._utterances = Counter(
-            "voicetrio_utterances_total", "Utterances by outcome", ["outcome"], registry=registry
+        self._muted = self._counter("stt_muted_frames_total", "Clients' frames dropped because the server spoke")
+        # Ours.
+        self._ended = self._counters(
+            "voicetrio_sessions_ended_total", "Sessions by how they ended", "reason", (*_END_REASONS, _VIOLATION)
         )
-        self._speech = Histogram(
-            "voicetrio_tts_first_audio_seconds", "Request to first audio", registry=registry, buckets=_DELAY_BUCKETS
+        self._resumed = self._counter("voicetrio_sessions_resumed_total", "Sessions that went on with a new socket")
+        self._recovery = self._histogram(
+            "voicetrio_worker_recovery_seconds",
+            "A worker stream's break to the first replayed audio on another",
+            buckets.WORKER_RECOVERY,
         )
-        self._ready = Gauge("voicetrio_workers_ready", "Workers that are serving", registry=registry)
-        self._restarts = Counter("voicetrio_worker_restarts_total", "Local worker restarts", registry=registry)
+        self._lost = self._counter("voicetrio_segments_lost_total", "Segments given up untranscribed")
+        self._dropped = self._counter(
+            "voicetrio_audio_dropped_seconds_total",
+            "Seconds of clients' audio dropped because the server was behind",
+        )
+        self._limited = self._counter(
+            "voicetrio_rate_limits_total", "Times that a client was asked to send more slowly"
+        )
+        self._errors = self._counters("voicetrio_client_errors_total", "Errors told to clients", "code", _ERROR_CODES)
+        self._refused = self._counters(
+            "voicetrio_connections_refused_total", "Connections refused at the door", "why", _REFUSALS
+        )
+        self._utterances = self._counters(
+            "voicetrio_utterances_total", "Texts to speak, by how that ended", "outcome", _OUTCOMES
+        )
+        self._speech = self._histogram(
+            "voicetrio_tts_first_audio_seconds", "Request to speak to its first audio", buckets.FIRST_SPEECH
+        )
+        self._ready = self._gauge("voicetrio_workers_ready", "Workers that are serving now")
+        self._restarts = self._counter("voicetrio_worker_restarts_total", "Restarts of the local worker")
+
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(name, text, registry=self._registry)
+
+    def _counters(self, name: str, text: str, label: str, known: Sequence[str]) -> Counter:
+        """One for each value of the label; those that are known begin at 0 now."""
+        counter = Counter(name, text, [label], registry=self._registry)
+        for value in known:
+            counter.labels(value)
+        return counter
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, registry=self._registry)
+
+    def _histogram(self, name: str, text: str, borders: Sequence[float]) -> Histogram:
+        return Histogram(name, text, registry=self._registry, buckets=borders)
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""
@@ -69,7 +124,10 @@ class PrometheusTelemetry:
     def session_closed(self, reason: str, seconds: float) -> None:
         self._active.dec()
         self._duration.observe(seconds)
-        self._ended.labels(reason if reason in _END_REASONS else "violation").inc()
+        self._ended.labels(reason if reason in _END_REASONS else _VIOLATION).inc()
+
+    def session_resumed(self) -> None:
+        self._resumed.inc()
 
     def vad_event(self, kind: str) -> None:
         self._vad.labels(kind).inc()
@@ -91,6 +149,15 @@ class PrometheusTelemetry:
 
     def worker_recovery(self) -> None:
         self._recoveries.inc()
+
+    def audio_flows_again(self, seconds: float) -> None:
+        self._recovery.observe(seconds)
+
+    def audio_dropped(self, seconds: float) -> None:
+        self._dropped.inc(seconds)
+
+    def rate_limited(self) -> None:
+        self._limited.inc()
 
     def client_error(self, code: str) -> None:
         self._errors.labels(code).inc()
