@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
@@ -53,8 +54,14 @@ class Peer:
             if isinstance(message, dict) and message["type"] == kind:
                 return message
 
-    async def create(self) -> None:
-        await self.send("session.created", session_id=self.path.rpartition("/")[2], resume_token="t", config={})
+    async def create(self, **fields: Any) -> None:
+        """Without `limits` among the fields, as an older server does it."""
+        session_id = urlsplit(self.path).path.rpartition("/")[2]
+        await self.send("session.created", session_id=session_id, resume_token="t", config={}, **fields)
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.path).query))
 
     async def say_closed(self, reason: str = "done") -> None:
         await self.send("session.closed", reason=reason, total_duration_ms=0, segments_transcribed=0)

@@ -13,6 +13,8 @@ from voicetrio.cli.native_client import (
     open_native_session,
     session_url,
 )
+from voicetrio.cli.native_errors import ConnectionCut, SessionGone
+from voicetrio.cli.ticket import ResumeTicket, ServerLimits
 
 from .fake_server import Peer, open_fake_server
 
@@ -129,6 +131,59 @@ async def test_a_broken_connection_is_a_loss():
     async with open_fake_server(Peer.break_off) as server, open_native_session(server.url, "x") as session:
         with pytest.raises(ConnectionLost, match="was lost"):
             await anext(session)
+
+
+async def test_a_ticket_is_filled_in_and_brings_us_back():
+    limits = {"max_rate": None, "max_backlog_ms": 10_000, "resume_grace_ms": 15_000}
+
+    async def script(peer: Peer) -> None:
+        await peer.create(limits=limits, resumed=bool(peer.query))
+        await peer.send("session.configured", config={})
+        await peer.send_audio(b"\1\2")
+        await peer.break_off()
+
+    ticket = ResumeTicket()
+    async with open_fake_server(script) as server:
+        for _ in range(2):
+            async with open_native_session(f"{server.url}?key=k", "x", ticket=ticket) as session:
+                with pytest.raises(ConnectionCut):
+                    async for _ in session:
+                        assert session.created
+    assert [peer.path for peer in server.peers] == ["/ws/x?key=k", "/ws/x?key=k&resume=t&received=1"]
+    assert ticket.received == 2
+    assert ticket.limits == ServerLimits(None, 10.0, 15.0)
+
+
+async def test_a_new_session_in_place_of_the_one_we_came_back_to_is_told_and_cancelled():
+    cancelled = trio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.create(resumed=False)
+        await peer.receive_until("session.cancel")
+        cancelled.set()
+
+    ticket = ResumeTicket()
+    ticket.note({"type": "session.created", "resume_token": "secret"})
+    async with open_fake_server(script) as server:
+        async with open_native_session(server.url, "x", ticket=ticket) as session:
+            with pytest.raises(SessionGone) as caught:
+                await anext(session)
+            assert not session.created
+        await cancelled.wait()
+    assert "secret" not in str(caught.value)
+
+
+@LEAVES_ITS_SOCKET
+async def test_a_refused_return_does_not_tell_the_token():
+    ticket = ResumeTicket()
+    ticket.note({"type": "session.created", "resume_token": "secret"})
+    async with open_fake_server(nothing, refuse=(404, b"no such session")) as server:
+        with pytest.raises(SessionRefused, match="404") as caught:
+            async with open_native_session(server.url, "x", ticket=ticket):
+                pytest.fail("there is no session")
+    assert "secret" not in str(caught.value)
+    del caught
+    gc.collect()
 
 
 async def test_a_silent_server_is_given_up_even_if_the_limit_is_set_while_waiting():

@@ -17,6 +17,7 @@ from voicetrio.worker.errors import SetupError
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "english"
 RATE = 16_000
 SLOW = {"pocketsphinx"}
+STREAMING = {"pocketsphinx", "instant"}
 
 
 @pytest.fixture(
@@ -140,6 +141,24 @@ def test_nobody_asked_for_partials(hearing):
     partials, final = hear(hearing.open(options(partials=False)), recording("thank-you-slt.wav"))
     assert partials == []
     assert final.words
+
+
+def test_engines_state_their_architecture(hearing):
+    assert hearing.description.architecture in ("encoder-decoder", "ctc", "streaming")
+    assert (hearing.description.engine in STREAMING) == (hearing.description.architecture == "streaming")
+
+
+def test_a_prompt_is_nothing_to_engines_that_do_not_use_it(hearing):
+    pcm = recording("thank-you-slt.wav")
+    expected = hear(hearing.open(options()), pcm)
+    stream = hearing.open(options())
+    stream.begin_segment(0, "Open the door for me, please.")
+    heard = hear(stream, pcm)
+    if hearing.description.architecture != "encoder-decoder":
+        assert heard == expected
+    # A prompt is its own segment's.
+    _, other = hear(stream, pcm, segment_id=1)
+    assert other.text == expected[1].text
 
 
 def test_languages_are_known_by_their_primary_tag(hearing):

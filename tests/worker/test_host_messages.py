@@ -18,9 +18,11 @@ from voicetrio.worker.host_messages import (
 )
 
 MESSAGES = [
-    Open(1, StreamOptions("s", "en", "prompt", ("hot", "wörds"), False)),
+    Open(1, StreamOptions("s", "en", ("hot", "wörds"), False)),
     Accept(1, 2, 2**40, bytes(range(256)) * 100),
     Accept(1, 2, 0, b""),
+    Accept(1, 2, 0, b"ab", "früher 早"),
+    Accept(1, 2, 0, b"ab", ""),
     EndSegment(1, 2, 2**40),
     Close(1),
     Ready(HearingDescription("e", "m", "ctc", ("en", "de"), 16_000)),

@@ -1,7 +1,8 @@
 import pytest
 
 from voicetrio.core.errors import WorkerRejected
-from voicetrio.worker.segment_queue import Audio, SegmentEnd, SegmentQueue
+from voicetrio.core.prompt import PROMPT_CHARACTERS_MAX
+from voicetrio.worker.segment_queue import Audio, SegmentEnd, SegmentQueue, SegmentStart
 
 RATE = 16_000
 
@@ -39,9 +40,59 @@ def test_a_segment_may_have_no_audio():
     assert [queue.take() for _ in range(3)] == [SegmentEnd(1, 500), Audio(2, 500, b""), SegmentEnd(2, 500)]
 
 
+def test_a_segment_may_begin_with_a_prompt_and_then_with_audio_from_anywhere():
+    queue = SegmentQueue(RATE)
+    queue.put_start(1, "before")
+    assert queue.waiting_bytes == 6
+    queue.put_audio(1, 700, b"ab")
+    queue.put_end(1, 701)
+    queue.put_start(2, "")
+    queue.put_end(2, 999)
+    queue.put_start(3, "x" * PROMPT_CHARACTERS_MAX)
+    assert [queue.take() for _ in range(5)] == [
+        SegmentStart(1, "before"),
+        Audio(1, 700, b"ab"),
+        SegmentEnd(1, 701),
+        SegmentStart(2, ""),
+        SegmentEnd(2, 999),
+    ]
+    queue.take()
+    assert queue.waiting_bytes == 0
+
+
 @pytest.mark.parametrize(
     ("put", "why"),
     [
+        (lambda queue: queue.put_start(5, ""), "already begun"),
+        (lambda queue: queue.put_start(4, ""), "only go on"),
+        (lambda queue: queue.put_start(6, ""), "before segment_end"),
+        (lambda queue: queue.put_start(-1, ""), "negative"),
+        (lambda queue: queue.put_audio(6, 0, b"ab"), "before segment_end"),
+        (lambda queue: queue.put_end(6, 0), "before segment_end"),
+    ],
+)
+def test_a_segment_that_began_without_audio_has_begun(put, why):
+    queue = SegmentQueue(RATE)
+    queue.put_start(5, "a")
+    with pytest.raises(WorkerRejected, match=why):
+        put(queue)
+    assert queue.take() == SegmentStart(5, "a")
+    assert queue.take() is None
+
+
+def test_a_prompt_that_is_too_long_is_refused_and_leaves_no_trace():
+    queue = SegmentQueue(RATE)
+    with pytest.raises(WorkerRejected, match="8193 characters"):
+        queue.put_start(5, "x" * (PROMPT_CHARACTERS_MAX + 1))
+    assert queue.waiting_bytes == 0
+    queue.put_audio(5, 0, b"ab")
+
+
+@pytest.mark.parametrize(
+    ("put", "why"),
+    [
+        (lambda queue: queue.put_start(5, ""), "already begun"),
+        (lambda queue: queue.put_start(6, ""), "before segment_end"),
         (lambda queue: queue.put_audio(5, 1, b"abc"), "16-bit"),
         (lambda queue: queue.put_audio(5, 2, b"ab"), "1 comes next"),
         (lambda queue: queue.put_audio(5, 0, b"ab"), "1 comes next"),
@@ -64,7 +115,9 @@ def test_what_may_not_come_next_is_refused_and_leaves_no_trace(put, why):
     assert queue.take() == Audio(5, 0, b"abcd")
 
 
-@pytest.mark.parametrize("put", [lambda q: q.put_audio(5, 1, b"ab"), lambda q: q.put_end(5, 1)])
+@pytest.mark.parametrize(
+    "put", [lambda q: q.put_start(5, ""), lambda q: q.put_audio(5, 1, b"ab"), lambda q: q.put_end(5, 1)]
+)
 def test_nothing_follows_the_end_of_a_segment(put):
     queue = SegmentQueue(RATE)
     queue.put_audio(5, 0, b"ab")

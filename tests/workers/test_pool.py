@@ -1,15 +1,18 @@
 """The pool against real worker servers, in this process and over real sockets."""
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import trio
 import trio_asyncio
 
+from tests.fakes.prompted_engine import ENTRY, PromptedHearing
 from tests.fakes.telemetry import FakeTelemetry
 from voicetrio.core.errors import WorkerBusy, WorkerRejected, WorkerUnavailable
 from voicetrio.session.ports import SpeechRequest, StreamConfig
 from voicetrio.worker.config import WorkerConfig
+from voicetrio.worker.engines.registry import HEARING
 from voicetrio.worker.server import serve
 from voicetrio.workers.pool import open_pool
 
@@ -19,13 +22,13 @@ CONFIG = StreamConfig(session_id="test", language="", hot_words=(), partials=Tru
 
 
 @asynccontextmanager
-async def open_workers(*slots: int):
+async def open_workers(*slots: int, engine: str = "instant"):
     """A pool of workers with so many recogniser slots each, all ready. Bounded: nothing here takes long."""
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             addresses = []
             for count in slots:
-                config = WorkerConfig("127.0.0.1:0", stt_engine="instant", tts_engine="instant", stt_slots=count)
+                config = WorkerConfig("127.0.0.1:0", stt_engine=engine, tts_engine="instant", stt_slots=count)
                 addresses.append(await nursery.start(serve, config))
             async with (
                 trio_asyncio.open_loop() as loop,
@@ -45,6 +48,27 @@ async def test_a_stream_goes_all_the_way():
         while not (reply := await stream.receive()).final:
             pass
         assert (reply.segment_id, reply.consumed_sample, len(reply.words)) == (1, 16_000, 2)
+
+
+async def test_a_stream_knows_its_engines_architecture():
+    async with open_workers(1) as pool, pool.open_stream(CONFIG) as stream:
+        assert stream.architecture == "streaming"
+
+
+@pytest.mark.parametrize("stated", ["encoder-decoder", "ctc", "streaming", "transducer", ""])
+async def test_an_architecture_that_is_not_known_is_taken_for_streaming(monkeypatch, stated):
+    monkeypatch.setattr(PromptedHearing, "description", replace(PromptedHearing.description, architecture=stated))
+    monkeypatch.setitem(HEARING, "prompted", ENTRY)
+    async with open_workers(1, engine="prompted") as pool, pool.open_stream(CONFIG) as stream:
+        assert stream.architecture == (stated if stated in ("encoder-decoder", "ctc") else "streaming")
+
+
+async def test_a_segments_prompt_reaches_the_engine(monkeypatch):
+    monkeypatch.setitem(HEARING, "prompted", ENTRY)
+    async with open_workers(1, engine="prompted") as pool, pool.open_stream(CONFIG) as stream:
+        await stream.begin_segment(3, "what came before")
+        await stream.send_audio(3, 0, bytes(3200))
+        assert (await stream.receive()).text == "what came before"
 
 
 async def test_more_streams_than_one_connection_may_have_and_health_is_still_seen():

@@ -16,6 +16,9 @@ from voicetrio.settings import Settings, load_settings
 _PROBE_TIMEOUT = 0.5
 """Seconds for a server on this machine to say that it is there."""
 
+_FILE_RATE = 8.0
+"""Times real time at which a server for one call takes audio: its client sends files, and it has nobody else to serve."""
+
 _MARK = b'"service":"voicetrio"'
 _ANSWER_BYTES = 65_536
 """Of an answer from whatever else may listen on that port."""
@@ -37,22 +40,23 @@ async def open_server(config_files: Sequence[str], server: str | None, err: Text
         yield f"ws://{host}:{settings.server.port}"
         return
     print("voicetrio: no server is running here; starting one for this call", file=err, flush=True)
-    quiet = _quiet(settings)
-    configure_logging(quiet.log)
+    own = _for_one_call(settings)
+    configure_logging(own.log)
     stopping = trio.Event()
     async with trio.open_nursery() as nursery:
-        host, port = await nursery.start(partial(serve, quiet, stopping=stopping, application=Application()))
+        host, port = await nursery.start(partial(serve, own, stopping=stopping, application=Application()))
         try:
             yield f"ws://{host}:{port}"
         finally:
             stopping.set()
 
 
-def _quiet(settings: Settings) -> Settings:
-    """The same, on any free port of this machine, and with warnings only."""
+def _for_one_call(settings: Settings) -> Settings:
+    """The same, on any free port of this machine, for files, and with warnings only."""
     return settings.model_copy(
         update={
             "server": settings.server.model_copy(update={"host": "127.0.0.1", "port": 0}),
+            "session": settings.session.model_copy(update={"max_rate": _FILE_RATE}),
             "log": settings.log.model_copy(update={"level": "warning"}),
         }
     )

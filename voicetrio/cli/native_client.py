@@ -5,7 +5,8 @@
         async for message in session:      # a dict for a JSON message, bytes for audio
             ...
 
-It knows sockets and JSON; what messages mean is up to the commands, but for `session.closed`, the last of each session.
+It knows sockets and JSON; what messages mean is up to the commands, but for `session.closed`, the last of each session,
+and for what a `ResumeTicket` keeps. With a ticket of an earlier connection, the session is not opened but returned to.
 """
 
 import json
@@ -25,7 +26,29 @@ from trio_websocket import (
 )
 from wsproto.utilities import LocalProtocolError
 
-from voicetrio.core.errors import VoicetrioError
+from voicetrio.cli.native_errors import (
+    ConnectionCut,
+    ConnectionLost,
+    ServerUnreachable,
+    SessionFailed,
+    SessionGone,
+    SessionRefused,
+    connection_ended,
+)
+from voicetrio.cli.ticket import ResumeTicket
+
+__all__ = [
+    "ConnectionCut",
+    "ConnectionLost",
+    "NativeSession",
+    "ResumeTicket",
+    "ServerUnreachable",
+    "SessionFailed",
+    "SessionGone",
+    "SessionRefused",
+    "open_native_session",
+    "session_url",
+]
 
 CONNECT_S = 10.0
 """Seconds for the connection and the handshake: ten times what a slow line needs."""
@@ -45,39 +68,20 @@ REFUSAL_CHARS_MAX = 200
 
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 
-NORMAL_CLOSE_CODES = (1000, 1005)
-"""Done, and closed without a code: all other codes tell of trouble."""
-
-
-class ServerUnreachable(VoicetrioError):
-    """No voicetrio server answers at the address, or it is none."""
-
-
-class SessionRefused(VoicetrioError):
-    """The server answered the upgrade with an HTTP error. `status` is its number."""
-
-    def __init__(self, text: str, status: int) -> None:
-        super().__init__(text)
-        self.status = status
-
-
-class ConnectionLost(VoicetrioError):
-    """The connection ended, or fell silent, before `session.closed` came."""
-
-
-class SessionFailed(VoicetrioError):
-    """The server said, in an `error` message, that it cannot do what was asked."""
-
 
 class NativeSession:
     """A session that is open. Made by `open_native_session`. One task iterates; any may send."""
 
-    def __init__(self, connection: WebSocketConnection) -> None:
+    def __init__(self, connection: WebSocketConnection, ticket: ResumeTicket) -> None:
         self._connection = connection
+        self._ticket = ticket
+        self._returning = bool(ticket.query)
         self._silence_s = math.inf
         self._wait = trio.CancelScope()
         self.closed_message: dict[str, Any] | None = None
         """The server's `session.closed`, once it came."""
+        self.created = False
+        """Whether `session.created` came: until then, there is no session to speak to."""
 
     @property
     def close_code(self) -> int | None:
@@ -93,7 +97,7 @@ class NativeSession:
         await self._send(json.dumps(message, ensure_ascii=False))
 
     async def send_audio(self, pcm: bytes) -> None:
-        """As `send_json`. Waits while the socket is full, which is how a server that cannot keep up slows us down."""
+        """As `send_json`. Waits while the socket is full: how a slow network, and an older server, slow us down."""
         await self._send(pcm)
 
     async def _send(self, data: str | bytes) -> None:
@@ -111,8 +115,13 @@ class NativeSession:
         return self
 
     async def __anext__(self) -> dict[str, Any] | bytes:
-        """The next message. Ends when the connection closes after `session.closed`, and raises ConnectionLost if it
-        does so before. Safe to cancel: no message is lost.
+        """The next message. Ends when the connection closes after `session.closed`.
+
+        Raises:
+            ConnectionLost: the connection ended before that. ConnectionCut: in a way that leaves the session alive.
+            SessionGone: we came back, and the server has made a new session.
+
+        Safe to cancel: no message is lost.
         """
         # After its last message the server has only the close code to tell us: worth a moment, not more.
         silence_s = self._silence_s if self.closed_message is None else CLOSE_S
@@ -137,33 +146,25 @@ class NativeSession:
             raise ConnectionLost("the server sent a message that is no JSON object: is it a voicetrio server?")
         if message.get("type") == "session.closed":
             self.closed_message = message
+        elif message.get("type") == "session.created":
+            if self._returning and message.get("resumed") is not True:
+                raise SessionGone("the server does not have the session any more")
+            self.created = True
+        self._ticket.note(message)
         return message
 
     def _lost(self) -> ConnectionLost:
-        # 1006 is never sent: it is what stands for a connection that broke.
-        if self.close_code in (None, 1006):
-            return ConnectionLost("the connection to the server was lost")
-        how = describe_close(self.close_code, self.close_reason)
-        return ConnectionLost(f"the server closed the connection ({how})")
-
-
-def describe_close(code: int | None, reason: str) -> str:
-    meaning = {
-        1000: "done",
-        1001: "server going away",
-        1009: "message too large",
-        1011: "a fault in the server",
-        1013: "overloaded",
-        4401: "not authorised",
-        4408: "timed out",
-        4409: "taken over by another connection",
-    }.get(code or 0, "")
-    return ", ".join(part for part in (f"code {code}", meaning, reason) if part)
+        return connection_ended(self.close_code, self.close_reason)
 
 
 @asynccontextmanager
-async def open_native_session(url: str, session_id: str) -> AsyncIterator[NativeSession]:
+async def open_native_session(
+    url: str, session_id: str, *, ticket: ResumeTicket | None = None, connect_s: float | None = None
+) -> AsyncIterator[NativeSession]:
     """A session `session_id` with the server at `url`, for as long as the block runs.
+
+    A `ticket` is filled in for a later return to the session; one that has been filled in returns to it.
+    `connect_s`: seconds for the connection, if less than `CONNECT_S` are left.
 
     Left before `session.closed` came (an error, Ctrl-C), the session is cancelled, so that the server need not wait for
     us to come back. Leaving takes `LEAVE_S`, or `CLOSE_S` once closed, at most.
@@ -171,16 +172,18 @@ async def open_native_session(url: str, session_id: str) -> AsyncIterator[Native
     Raises:
         ServerUnreachable, SessionRefused: there is no session, and the block is not entered.
     """
-    full_url = session_url(url, session_id)
+    ticket = ticket or ResumeTicket()
+    connect_s = CONNECT_S if connect_s is None else min(CONNECT_S, connect_s)
+    full_url = session_url(url, session_id, ticket.query)
     shown = urlunsplit(urlsplit(full_url)._replace(path="", query=""))  # a query may hold a token
     try:
         # Our own bound: trio-websocket's waits on, for ever, if the server accepts and then says nothing (0.12.2).
-        with trio.move_on_after(CONNECT_S) as connecting:
+        with trio.move_on_after(connect_s) as connecting:
             async with open_websocket_url(
                 full_url, message_queue_size=QUEUE_MESSAGES, connect_timeout=math.inf
             ) as connection:
                 connecting.deadline = math.inf
-                session = NativeSession(connection)
+                session = NativeSession(connection, ticket)
                 try:
                     yield session
                 finally:
@@ -188,7 +191,7 @@ async def open_native_session(url: str, session_id: str) -> AsyncIterator[Native
                     with trio.move_on_after(LEAVE_S if session.closed_message is None else CLOSE_S, shield=True):
                         await _say_goodbye(session)
         if connecting.cancelled_caught:
-            raise ServerUnreachable(f"no voicetrio server answers at {shown} ({CONNECT_S:.0f} s waited)")
+            raise ServerUnreachable(f"no voicetrio server answers at {shown} ({connect_s:.0f} s waited)")
     except ConnectionRejected as error:
         raise SessionRefused(
             f"the server at {shown} refused the session: HTTP {error.status_code}{_refusal(error.body)}",
@@ -216,8 +219,10 @@ def _refusal(body: bytes | None) -> str:
     return f" ({text})" if text else ""
 
 
-def session_url(server: str, session_id: str) -> str:
-    """The WebSocket address of a session at `server`, which may be written ws(s):// or http(s)://."""
+def session_url(server: str, session_id: str, query: str = "") -> str:
+    """The WebSocket address of a session at `server`, which may be written ws(s):// or http(s)://, and may have a query
+    of its own.
+    """
     try:
         parts = urlsplit(server)
         complete = parts.scheme in _SCHEMES and parts.hostname is not None and parts.port != 0
@@ -226,4 +231,5 @@ def session_url(server: str, session_id: str) -> str:
     if not complete:
         raise ServerUnreachable(f"{server!r} is not the address of a server; write it like ws://127.0.0.1:8000")
     path = f"{parts.path.rstrip('/')}/ws/{session_id}"
-    return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, parts.query, ""))
+    whole_query = "&".join(part for part in (parts.query, query) if part)
+    return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, whole_query, ""))

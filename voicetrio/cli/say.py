@@ -16,12 +16,8 @@ from typing import Any, BinaryIO, TextIO
 
 import trio
 
-from voicetrio.cli.native_client import (
-    ConnectionLost,
-    NativeSession,
-    SessionFailed,
-    open_native_session,
-)
+from voicetrio.cli.native_client import NativeSession, open_native_session
+from voicetrio.cli.native_errors import ConnectionLost, SessionFailed
 from voicetrio.cli.with_server import add_server_arguments, run_with_server
 from voicetrio.core.errors import VoicetrioError
 

@@ -63,28 +63,36 @@ class Voice(_message.Message):
     def __init__(self, name: _Optional[str] = ..., language: _Optional[str] = ...) -> None: ...
 
 class TranscribeRequest(_message.Message):
-    __slots__ = ("config", "audio", "segment_end")
+    __slots__ = ("config", "segment_start", "audio", "segment_end")
     CONFIG_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_START_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_END_FIELD_NUMBER: _ClassVar[int]
     config: StreamConfig
+    segment_start: SegmentStart
     audio: AudioChunk
     segment_end: SegmentEnd
-    def __init__(self, config: _Optional[_Union[StreamConfig, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., segment_end: _Optional[_Union[SegmentEnd, _Mapping]] = ...) -> None: ...
+    def __init__(self, config: _Optional[_Union[StreamConfig, _Mapping]] = ..., segment_start: _Optional[_Union[SegmentStart, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., segment_end: _Optional[_Union[SegmentEnd, _Mapping]] = ...) -> None: ...
 
 class StreamConfig(_message.Message):
-    __slots__ = ("session_id", "language", "initial_prompt", "hot_words", "partials")
+    __slots__ = ("session_id", "language", "hot_words", "partials")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
-    INITIAL_PROMPT_FIELD_NUMBER: _ClassVar[int]
     HOT_WORDS_FIELD_NUMBER: _ClassVar[int]
     PARTIALS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     language: str
-    initial_prompt: str
     hot_words: _containers.RepeatedScalarFieldContainer[str]
     partials: bool
-    def __init__(self, session_id: _Optional[str] = ..., language: _Optional[str] = ..., initial_prompt: _Optional[str] = ..., hot_words: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ...) -> None: ...
+    def __init__(self, session_id: _Optional[str] = ..., language: _Optional[str] = ..., hot_words: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ...) -> None: ...
+
+class SegmentStart(_message.Message):
+    __slots__ = ("segment_id", "initial_prompt")
+    SEGMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    segment_id: int
+    initial_prompt: str
+    def __init__(self, segment_id: _Optional[int] = ..., initial_prompt: _Optional[str] = ...) -> None: ...
 
 class AudioChunk(_message.Message):
     __slots__ = ("segment_id", "start_sample", "pcm")

@@ -88,8 +88,11 @@ class EngineHost:
                 case Open(options=options):
                     self._streams[stream_id] = self._engine.open(options)
                     return Opened(stream_id)
-                case Accept(segment_id=segment_id, start_sample=start_sample, pcm=pcm):
-                    return Heard(stream_id, self._streams[stream_id].accept(segment_id, start_sample, pcm))
+                case Accept(segment_id=segment_id, start_sample=start_sample, pcm=pcm, initial_prompt=prompt):
+                    stream = self._streams[stream_id]
+                    if prompt is not None:
+                        stream.begin_segment(segment_id, prompt)
+                    return Heard(stream_id, stream.accept(segment_id, start_sample, pcm))
                 case EndSegment(segment_id=segment_id, end_sample=end_sample):
                     return Heard(stream_id, self._streams[stream_id].end_segment(segment_id, end_sample))
         except WorkerRejected as error:

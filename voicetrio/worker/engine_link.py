@@ -104,8 +104,11 @@ class EngineLink:
         self._streams.add(stream_id)
         await self._ask(Open(stream_id, options))
 
-    async def accept(self, stream_id: int, segment_id: int, start_sample: int, pcm: bytes) -> Hypothesis | None:
-        reply = await self._ask(Accept(stream_id, segment_id, start_sample, pcm))
+    async def accept(
+        self, stream_id: int, segment_id: int, start_sample: int, pcm: bytes, prompt: str | None
+    ) -> Hypothesis | None:
+        """`prompt`: the segment begins here, with this one; see `Accept`."""
+        reply = await self._ask(Accept(stream_id, segment_id, start_sample, pcm, prompt))
         assert isinstance(reply, Heard)
         return reply.hypothesis
 

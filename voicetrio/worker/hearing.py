@@ -15,7 +15,7 @@ from voicetrio.v1 import worker_pb2 as pb
 from voicetrio.worker.edge import Call
 from voicetrio.worker.engines.contract import HearingDescription, StreamOptions
 from voicetrio.worker.recognition import Recognition, RecognitionStream
-from voicetrio.worker.segment_queue import SegmentEnd, SegmentQueue
+from voicetrio.worker.segment_queue import Audio, SegmentEnd, SegmentQueue, SegmentStart
 from voicetrio.worker.slots import Slots
 
 TranscribeCall: TypeAlias = Call[pb.TranscribeRequest, pb.TranscribeReply]
@@ -66,7 +66,6 @@ async def _receive_options(call: TranscribeCall) -> StreamOptions:
     return StreamOptions(
         session_id=config.session_id,
         language=config.language,
-        initial_prompt=config.initial_prompt,
         hot_words=tuple(config.hot_words),
         partials=config.partials,
     )
@@ -105,6 +104,8 @@ class _Conversation:
 
     def _put(self, request: pb.TranscribeRequest) -> None:
         match request.WhichOneof("request"):
+            case "segment_start":
+                self._queue.put_start(request.segment_start.segment_id, request.segment_start.initial_prompt)
             case "audio":
                 audio = request.audio
                 self._queue.put_audio(audio.segment_id, audio.start_sample, audio.pcm)
@@ -113,7 +114,7 @@ class _Conversation:
             case "config":
                 raise WorkerRejected("config came a second time; a change needs a new stream")
             case _:
-                raise WorkerRejected("a request without audio and without segment_end")
+                raise WorkerRejected("a request without audio, segment_start or segment_end")
 
     async def _decode(self, replies: trio.MemorySendChannel[pb.TranscribeReply]) -> None:
         with replies:
@@ -125,13 +126,20 @@ class _Conversation:
                         await self._changed.wait()
                     self._changed.notify_all()
                 self._busy_with = work.segment_id
-                if isinstance(work, SegmentEnd):
-                    answer: Hypothesis | None = await self._stream.end_segment(work.segment_id, work.end_sample)
-                else:
-                    answer = await self._stream.accept(work.segment_id, work.start_sample, work.pcm)
+                answer = await self._do(work)
                 self._busy_with = None
                 if answer is not None:
                     await replies.send(pb.TranscribeReply(hypothesis=hypothesis_message(answer)))
+
+    async def _do(self, work: SegmentStart | Audio | SegmentEnd) -> Hypothesis | None:
+        match work:
+            case SegmentStart(segment_id, initial_prompt):
+                await self._stream.begin_segment(segment_id, initial_prompt)
+                return None
+            case Audio(segment_id, start_sample, pcm):
+                return await self._stream.accept(segment_id, start_sample, pcm)
+            case SegmentEnd(segment_id, end_sample):
+                return await self._stream.end_segment(segment_id, end_sample)
 
     async def _send(self, replies: trio.MemoryReceiveChannel[pb.TranscribeReply]) -> None:
         while True:

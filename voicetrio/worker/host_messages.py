@@ -32,6 +32,8 @@ class Accept:
     segment_id: int
     start_sample: int
     pcm: bytes
+    initial_prompt: str | None = None
+    """With a segment's first audio only, if it has one: the host then begins the segment with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from voicetrio.worker.engines.contract import HearingDescription, HearingEngine,
 class RecognitionStream(Protocol):
     """A `HearingStream` whose calls are awaited, one at a time. After a cancelled call, only leave its context."""
 
+    async def begin_segment(self, segment_id: int, initial_prompt: str) -> None: ...
+
     async def accept(self, segment_id: int, start_sample: int, pcm: bytes) -> Hypothesis | None:
         """Raises `WorkerUnavailable` when the engine's process died."""
         ...
@@ -43,11 +45,19 @@ class LinkedStream:
     def __init__(self, link: EngineLink, stream_id: int) -> None:
         self._link = link
         self._stream_id = stream_id
+        self._prompt: str | None = None
+
+    async def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
+        """The prompt travels with the segment's first audio: on its own it would wait its turn among all streams."""
+        await trio.lowlevel.checkpoint()
+        self._prompt = initial_prompt
 
     async def accept(self, segment_id: int, start_sample: int, pcm: bytes) -> Hypothesis | None:
-        return await self._link.accept(self._stream_id, segment_id, start_sample, pcm)
+        prompt, self._prompt = self._prompt, None
+        return await self._link.accept(self._stream_id, segment_id, start_sample, pcm, prompt)
 
     async def end_segment(self, segment_id: int, end_sample: int) -> Hypothesis:
+        self._prompt = None  # of a segment without audio
         return await self._link.end_segment(self._stream_id, segment_id, end_sample)
 
 
@@ -76,6 +86,10 @@ class InProcessRecognition:
 class _InProcessStream:
     def __init__(self, stream: HearingStream) -> None:
         self._stream = stream
+
+    async def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self._stream.begin_segment(segment_id, initial_prompt)
 
     async def accept(self, segment_id: int, start_sample: int, pcm: bytes) -> Hypothesis | None:
         await trio.lowlevel.checkpoint()

@@ -8,9 +8,16 @@ from collections import deque
 from dataclasses import dataclass
 
 from voicetrio.core.errors import WorkerRejected
+from voicetrio.core.prompt import PROMPT_CHARACTERS_MAX
 
 PIECE_MS = 1000
 """The most audio in one engine call, in milliseconds: it bounds how long one stream keeps the others waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentStart:
+    segment_id: int
+    initial_prompt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +46,31 @@ class SegmentQueue:
     def __init__(self, sample_rate: int) -> None:
         """`sample_rate` in Hertz."""
         self._piece_bytes = 2 * sample_rate * PIECE_MS // 1000
-        self._waiting: deque[_Run | SegmentEnd] = deque()
+        self._waiting: deque[SegmentStart | _Run | SegmentEnd] = deque()
         self._waiting_bytes = 0
         self._segment_id = -1
         self._segment_open = False
-        self._next_sample = 0
+        self._next_sample: int | None = 0
+        """None: of a segment that has begun without audio yet."""
 
     @property
     def waiting_bytes(self) -> int:
         return self._waiting_bytes
+
+    def put_start(self, segment_id: int, initial_prompt: str) -> None:
+        """Raises:
+        WorkerRejected: the segment has begun, or is not the one that has to come next. Nothing was taken.
+        """
+        if len(initial_prompt) > PROMPT_CHARACTERS_MAX:
+            raise WorkerRejected(
+                f"an initial_prompt of {len(initial_prompt)} characters; it may have {PROMPT_CHARACTERS_MAX}"
+            )
+        self._check_segment(segment_id, "segment_start")
+        if self._segment_open:
+            raise WorkerRejected(f"segment_start of segment {segment_id}, which has already begun")
+        self._segment_id, self._segment_open, self._next_sample = segment_id, True, None
+        self._waiting_bytes += len(initial_prompt)
+        self._waiting.append(SegmentStart(segment_id, initial_prompt))
 
     def put_audio(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
         """Raises:
@@ -58,7 +81,7 @@ class SegmentQueue:
         if start_sample < 0:
             raise WorkerRejected(f"start_sample {start_sample} is negative; positions start at 0")
         self._check_segment(segment_id, "audio")
-        if not self._segment_open:
+        if not self._segment_open or self._next_sample is None:
             self._segment_id, self._segment_open, self._next_sample = segment_id, True, start_sample
         elif start_sample != self._next_sample:
             raise WorkerRejected(
@@ -75,7 +98,7 @@ class SegmentQueue:
         self._check_segment(segment_id, "segment_end")
         if end_sample < 0:
             raise WorkerRejected(f"end_sample {end_sample} is negative; positions start at 0")
-        if self._segment_open and end_sample != self._next_sample:
+        if self._segment_open and self._next_sample is not None and end_sample != self._next_sample:
             raise WorkerRejected(
                 f"segment {segment_id} is said to end at sample {end_sample}, but its audio ends at {self._next_sample}"
             )
@@ -83,12 +106,14 @@ class SegmentQueue:
         self._segment_id, self._segment_open = segment_id, False
         self._waiting.append(SegmentEnd(segment_id, end_sample))
 
-    def take(self) -> Audio | SegmentEnd | None:
+    def take(self) -> SegmentStart | Audio | SegmentEnd | None:
         """What the engine should be given next; None when nothing waits."""
         if not self._waiting:
             return None
         first = self._waiting[0]
-        if isinstance(first, SegmentEnd):
+        if isinstance(first, SegmentStart):
+            self._waiting_bytes -= len(first.initial_prompt)
+        if not isinstance(first, _Run):
             self._waiting.popleft()
             return first
         piece = bytes(first.pcm[: self._piece_bytes])

@@ -20,7 +20,7 @@ from grpclib.health.v1.health_grpc import HealthStub
 from grpclib.health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from voicetrio.core.errors import WorkerBusy, WorkerRejected, WorkerUnavailable
-from voicetrio.core.hypothesis import Hypothesis, Word, Working
+from voicetrio.core.hypothesis import Architecture, Hypothesis, Word, Working
 from voicetrio.core.playback import WordMark
 from voicetrio.session.ports import SpeechAudio, SpeechRequest, StreamConfig
 from voicetrio.v1 import worker_pb2 as pb
@@ -150,10 +150,15 @@ class TranscribeStream:
         self._receive = trio_asyncio.aio_as_trio(call.recv_message, loop=loop)
         self._receive_status = trio_asyncio.aio_as_trio(call.recv_trailing_metadata, loop=loop)
         self._model = ""
+        self._architecture: Architecture = "streaming"
 
     @property
     def model(self) -> str:
         return self._model
+
+    @property
+    def architecture(self) -> Architecture:
+        return self._architecture
 
     async def open(self, config: StreamConfig) -> None:
         """Raises `WorkerError` when no slot was had."""
@@ -169,6 +174,12 @@ class TranscribeStream:
         if reply.WhichOneof("reply") != "opened":
             raise WorkerUnavailable(f"worker at {self._address}: its first reply was not `opened`")
         self._model = f"{reply.opened.engine} {reply.opened.model}".strip()
+        self._architecture = _architecture(reply.opened.architecture)
+
+    async def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
+        start = pb.SegmentStart(segment_id=segment_id, initial_prompt=initial_prompt)
+        with _translated(self._address):
+            await self._send(pb.TranscribeRequest(segment_start=start))
 
     async def send_audio(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
         chunk = pb.AudioChunk(segment_id=segment_id, start_sample=start_sample, pcm=pcm)
@@ -216,6 +227,16 @@ class SynthesizeStream:
                 return None
         marks = tuple(WordMark(mark.text_offset, mark.text_length, mark.start_sample) for mark in reply.marks)
         return SpeechAudio(reply.sample_rate_hz, reply.pcm, marks)
+
+
+def _architecture(name: str) -> Architecture:
+    match name:
+        case "encoder-decoder":
+            return "encoder-decoder"
+        case "ctc":
+            return "ctc"
+        case _:
+            return "streaming"  # also for a newer worker's: it needs nothing but that its stable words are believed
 
 
 def _hypothesis(message: pb.Hypothesis) -> Hypothesis:

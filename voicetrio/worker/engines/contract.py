@@ -7,12 +7,10 @@ Audio is 16-bit little-endian mono PCM; positions are samples.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-from voicetrio.core.hypothesis import Hypothesis
+from voicetrio.core.hypothesis import Architecture, Hypothesis
 from voicetrio.core.playback import WordMark
-
-Architecture = Literal["encoder-decoder", "ctc", "streaming"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,6 @@ class StreamOptions:
     """For logs."""
     language: str
     """A BCP 47 tag; empty: the engine's default."""
-    initial_prompt: str = ""
     hot_words: tuple[str, ...] = ()
     partials: bool = True
 
@@ -43,8 +40,20 @@ class StreamOptions:
 class HearingStream(Protocol):
     """One session's audio. The caller sees to it that a segment's audio is contiguous and that segments only go on."""
 
+    def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
+        """Called before a segment's first audio, if the client said what came before it. Quick: nothing to decode yet.
+
+        `initial_prompt` is plain text, of up to `core.prompt.PROMPT_CHARACTERS_MAX` characters. An engine with a prompt
+        cuts it with its own tokenizer to its last `core.prompt.PROMPT_TOKENS` tokens, uses it in every pass over this
+        segment, and forgets it with the segment's end. All other engines ignore it.
+        """
+        ...
+
     def accept(self, segment_id: int, start_sample: int, pcm: bytes) -> Hypothesis | None:
         """Take some audio of a segment; a partial, if there is something new to say.
+
+        An encoder-decoder engine's partial is the outcome of one new pass over the whole segment so far, has no stable
+        words, and is never said twice: the session counts the passes that agree.
 
         Raises:
             WorkerRejected: the segment is longer than the engine can take.
@@ -52,7 +61,7 @@ class HearingStream(Protocol):
         ...
 
     def end_segment(self, segment_id: int, end_sample: int) -> Hypothesis:
-        """The final for what was accepted of this segment: it depends on that audio alone, not on what came before.
+        """The final for what was accepted of this segment: it depends on that audio and the segment's own prompt alone.
 
         A segment of which nothing was accepted has no words.
         """

@@ -53,6 +53,9 @@ class InstantStream:
         self._rest = b""
         self._start: int | None = None
 
+    def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
+        pass
+
     def accept(self, segment_id: int, start_sample: int, pcm: bytes) -> Hypothesis | None:
         if self._start is None:
             self._start = start_sample

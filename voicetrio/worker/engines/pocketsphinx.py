@@ -137,6 +137,9 @@ class PocketsphinxStream:
         self._reported: tuple[str, ...] = ()
         self._reported_at = 0
 
+    def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
+        pass
+
     def accept(self, segment_id: int, start_sample: int, pcm: bytes) -> Hypothesis | None:
         if len(self._pcm) + len(pcm) > 2 * SAMPLE_RATE * SEGMENT_SECONDS_MAX:
             raise WorkerRejected(f"segment {segment_id} is longer than {SEGMENT_SECONDS_MAX} s; end segments at pauses")
