@@ -8,15 +8,17 @@ one of them may be a secret. `config/default.toml` shows every key; a test holds
 """
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from voicetrio.core.backpressure import MIN_MAX_RATE
 from voicetrio.core.config import SAMPLE_RATE, Duplex, Sensitivity, SessionConfig, SessionLimits
 from voicetrio.core.errors import VoicetrioError
 from voicetrio.core.ring import CAPACITY_SAMPLES
@@ -108,8 +110,15 @@ class SessionSettings(_Section):
     most 1 s, the shortest segment: one must not be full before it begins."""
     end_silence: Annotated[float, Field(ge=0.1, le=5, allow_inf_nan=False)] = 0.5
     """Seconds without speech that end a segment. Shorter cuts sentences, longer is felt as delay in every answer."""
+    max_rate: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.2
+    """Times real time that audio may come at, over 5 s, before its client is asked to slow down; 0: no limit, else 1.1
+    or more, so that live audio passes after a hiccup of the network. What is transcribed from files may be quicker."""
     max_backlog: Seconds = 10.0
-    """Seconds of audio the worker may be behind before the client's socket is no longer read."""
+    """Seconds of audio that may wait for the worker. From half of it on, clients are asked to pause; more is dropped."""
+    resume_grace: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 15.0
+    """Seconds that a session waits for a client that has lost its connection; 0: not at all. It keeps its place."""
+    min_confirm_passes: Annotated[int, Field(ge=1, le=10)] = 2
+    """Passes in a row of an encoder-decoder engine that must agree on a word before the client is told it."""
     recovery_timeout: Seconds = 10.0
     """Seconds to find a worker that answers before the waiting audio is given up."""
     max_message_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
@@ -126,6 +135,13 @@ class SessionSettings(_Section):
     and needs clients that cancel echo."""
     language: str = ""
     """BCP 47, such as "en"; empty leaves it to the engine."""
+
+    @field_validator("max_rate")
+    @classmethod
+    def _let_live_audio_pass(cls, value: float) -> float:
+        if 0 < value < MIN_MAX_RATE:
+            raise PydanticCustomError("max_rate", "must be 0 or at least {least}", {"least": f"{MIN_MAX_RATE:g}"})
+        return value
 
     @model_validator(mode="after")
     def _fit_the_ring(self) -> "SessionSettings":
@@ -245,7 +261,10 @@ class Settings(_Section):
         return SessionLimits(
             pre_roll=session.pre_roll,
             end_silence=session.end_silence,
+            max_rate=session.max_rate or math.inf,
             max_backlog=session.max_backlog,
+            resume_grace=session.resume_grace,
+            min_confirm_passes=session.min_confirm_passes,
             recovery_timeout=session.recovery_timeout,
             max_message_bytes=session.max_message_bytes,
             max_text_chars=session.max_text_chars,

@@ -35,6 +35,7 @@ def test_a_session_that_was_told_nothing_has_the_documented_values():
         "init_timeout_ms": 30_000,
         "silence_timeout_ms": 30_000,
         "hold_timeout_ms": 300_000,
+        "closing_timeout_ms": 2_000,
         "max_segment_duration_ms": 30_000,
         "hot_words": [],
         "enable_partial_transcripts": True,

@@ -86,6 +86,7 @@ def test_configure_with_everything():
         "init_timeout_ms": 100,
         "silence_timeout_ms": 86_400_000,
         "hold_timeout_ms": 1000,
+        "closing_timeout_ms": 500,
         "max_segment_duration_ms": 50_000,
         "hot_words": ["a", "b"],
         "enable_partial_transcripts": False,

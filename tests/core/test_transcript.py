@@ -5,7 +5,7 @@ import random
 import pytest
 
 from voicetrio.core.hypothesis import Hypothesis, Word
-from voicetrio.core.transcript import Partial, SegmentTranscript, mean_confidence
+from voicetrio.core.transcript import Partial, SegmentTranscript
 
 
 def hypothesis(text, *, stable, consumed=1_600, segment_id=3, final=False):
@@ -106,11 +106,19 @@ def test_a_hypothesis_reads_as_its_words():
     assert hypothesis("", stable=0).text == ""
 
 
+def confidence_of(*words: Word, of_all: float | None = None) -> float | None:
+    return Hypothesis(1, True, 3, words, len(words), of_all).confidence_or_mean
+
+
 def test_the_mean_confidence_is_of_the_words_that_have_one():
-    assert mean_confidence((Word("a", 0, 1, 0.5), Word("b", 1, 2, None), Word("c", 2, 3, 1.0))) == 0.75
-    assert mean_confidence((Word("a", 0, 1, 0.0), Word("b", 1, 2, 0.5))) == 0.25
+    assert confidence_of(Word("a", 0, 1, 0.5), Word("b", 1, 2, None), Word("c", 2, 3, 1.0)) == 0.75
+    assert confidence_of(Word("a", 0, 1, 0.0), Word("b", 1, 2, 0.5)) == 0.25
+
+
+def test_the_engines_own_confidence_in_the_whole_comes_first():
+    assert confidence_of(Word("a", 0, 1, 0.5), of_all=0.0) == 0.0
 
 
 def test_no_word_with_a_confidence_is_no_confidence():
-    assert mean_confidence(()) is None
-    assert mean_confidence((Word("a", 0, 1),)) is None
+    assert confidence_of() is None
+    assert confidence_of(Word("a", 0, 1)) is None

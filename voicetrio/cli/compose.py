@@ -1,6 +1,6 @@
 """The composition root: from settings to everything a gateway needs, opened in order and closed in the reverse one.
 
-trio-asyncio loop -> worker pool -> local worker process (ready) -> the app's house
+trio-asyncio loop -> worker pool -> local worker process (ready) -> sessions -> the app's house
 """
 
 import json
@@ -11,11 +11,11 @@ from dataclasses import asdict
 
 import trio_asyncio
 
-from voicetrio.gateway.app import House
+from voicetrio.gateway.house import House
 from voicetrio.gateway.origin import is_loopback
-from voicetrio.gateway.registry import Registry
+from voicetrio.gateway.registry import open_registry
 from voicetrio.metrics import make_telemetry
-from voicetrio.session.session import Ports
+from voicetrio.session.ports import Ports
 from voicetrio.settings import Settings
 from voicetrio.vad.webrtc import WebRtcDetector
 from voicetrio.worker.config import WorkerConfig
@@ -75,7 +75,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             command = _child_command(settings, addresses[0])
             await stack.enter_async_context(supervised(Supervisor(command, pool.members[0], telemetry, patience)))
         yield House(
-            registry=Registry(settings.server.max_sessions),
+            registry=await stack.enter_async_context(open_registry(settings.server.max_sessions)),
             workers=pool,
             ports=Ports(recognizer=pool, synthesizer=pool, make_detector=WebRtcDetector, telemetry=telemetry),
             telemetry=telemetry,

@@ -45,6 +45,7 @@ class SessionConfig:
             "init_timeout_ms": round(self.timeouts.init * 1000),
             "silence_timeout_ms": round(self.timeouts.silence * 1000),
             "hold_timeout_ms": round(self.timeouts.hold * 1000),
+            "closing_timeout_ms": round(self.timeouts.closing * 1000),
             "max_segment_duration_ms": round(self.max_segment_seconds * 1000),
             "hot_words": list(self.hot_words),
             "enable_partial_transcripts": self.enable_partial_transcripts,
@@ -64,12 +65,22 @@ class SessionLimits:
     """Seconds of audio before the detected start of speech that the recogniser gets: the detector needs about 0.1 s."""
     end_silence: float = 0.5
     """Seconds without speech that end a segment. It is a part of every answer's delay."""
+    max_rate: float = 1.2
+    """Times real time that a client may send audio at, over 5 s, before it is asked to slow down; `math.inf`: any."""
     max_backlog: float = 10.0
-    """Seconds of audio the worker may be behind before the client's socket is no longer read."""
+    """Seconds of audio that may wait for the worker; more is dropped, and the client is told how much."""
+    resume_grace: float = 15.0
+    """Seconds that a session waits for a client that has lost its connection: a phone finds another network in less."""
+    min_confirm_passes: int = 2
+    """Passes of an encoder-decoder engine in a row that must agree on a word before the client is told it."""
     recovery_timeout: float = 10.0
     """Seconds to find a worker that answers before the waiting audio is given up."""
-    worker_silence: float = 10.0
-    """Seconds that a worker which owes an answer may say nothing, not even that it is working."""
+    worker_silence: float = 5.0
+    """Seconds that a worker which owes an answer may say nothing, not even that it is working, as it does twice a second."""
+    synthesis_silence: float = 10.0
+    """Seconds that a worker which speaks may give no sound: a large voice on a slow machine takes some for a sentence."""
+    closing_max: float = 30.0
+    """Seconds after which a flush ends whatever the worker says: the slowest final of a full segment takes less."""
     max_message_bytes: int = 1_048_576
     """A message from the client; 1 s of 48 kHz PCM is 96,000 bytes, and the rest is room for text."""
     max_text_chars: int = 4096

@@ -33,6 +33,14 @@ class Hypothesis:
     def text(self) -> str:
         return " ".join(word.text for word in self.words)
 
+    @property
+    def confidence_or_mean(self) -> float | None:
+        """The engine's confidence in the whole, else the mean of its words', else None: it knows neither."""
+        if self.confidence is not None:
+            return self.confidence
+        known = [word.confidence for word in self.words if word.confidence is not None]
+        return sum(known) / len(known) if known else None
+
 
 @dataclass(frozen=True, slots=True)
 class Working:

@@ -23,6 +23,9 @@ HOT_WORD_CHARS = 100
 TIMEOUT_MS_MAX = 86_400_000
 """A day: longer is no timeout."""
 
+CLOSING_TIMEOUT_MS_MAX = 30_000
+"""30 s without a sign of life: a worker that is alive gives one twice a second."""
+
 
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -51,6 +54,7 @@ class Configure(_Message):
     init_timeout_ms: _TimeoutMs | None = None
     silence_timeout_ms: _TimeoutMs | None = None
     hold_timeout_ms: _TimeoutMs | None = None
+    closing_timeout_ms: Annotated[StrictInt, Field(ge=100, le=CLOSING_TIMEOUT_MS_MAX)] | None = None
     max_segment_duration_ms: Annotated[StrictInt, Field(ge=1000, le=50_000)] | None = None
     hot_words: (
         Annotated[

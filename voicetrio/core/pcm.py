@@ -36,6 +36,10 @@ class InputDecoder:
 
     def __init__(self, encoding: InputEncoding, sample_rate: int) -> None:
         self._table = _TABLES.get(encoding)
+        self._sample_bytes = 2 if self._table is None else 1
+        self._skip = 0
+        self.received = 0
+        """Samples taken in, at the client's rate."""
         self._resampler = None if sample_rate == SAMPLE_RATE else Resampler(sample_rate, SAMPLE_RATE)
 
     def decode(self, frame: bytes) -> bytes:
@@ -47,18 +51,24 @@ class InputDecoder:
         Raises:
             RemoteError: the frame is not a whole number of samples. Nothing of it was taken.
         """
+        if self._table is None and len(frame) % 2:
+            raise RemoteError(
+                "invalid_audio",
+                f"a binary frame of {len(frame)} bytes is not a whole number of 16-bit samples; "
+                "this frame was not used. Send little-endian 16-bit mono PCM in frames of an even length.",
+            )
+        if self._skip > 0:
+            frame, self._skip = frame[self._skip :], max(0, self._skip - len(frame))
+        self.received += len(frame) // self._sample_bytes
         if self._table is None:
-            if len(frame) % 2:
-                raise RemoteError(
-                    "invalid_audio",
-                    f"a binary frame of {len(frame)} bytes is not a whole number of 16-bit samples; "
-                    "this frame was not used. Send little-endian 16-bit mono PCM in frames of an even length.",
-                )
-            if self._resampler is None:
-                return frame
-            return self._resampler.push(frame)
+            return frame if self._resampler is None else self._resampler.push(frame)
         pcm = self._table[np.frombuffer(frame, np.uint8)].tobytes()
         return pcm if self._resampler is None else self._resampler.push(pcm)
+
+    def skip(self, samples: int) -> None:
+        """Ignore the next so many samples: the client repeats them."""
+        assert samples >= 0
+        self._skip = samples * self._sample_bytes
 
     def flush(self) -> bytes:
         """The audio that the resampler still holds; the decoder must not be used after it."""

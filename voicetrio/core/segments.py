@@ -23,6 +23,8 @@ class Segment:
     """One past the last sample; None while it is open."""
     ended_at: float | None = None
     """When it ended, in seconds of the session's monotonic clock."""
+    prompt: str | None = None
+    """What an encoder-decoder engine was given as its context; None before it was sent. A replay gives the same."""
 
 
 class Segments:
@@ -51,6 +53,11 @@ class Segments:
         return None
 
     @property
+    def next_id(self) -> int:
+        """Of the segment that is opened next."""
+        return self._next_id
+
+    @property
     def finished(self) -> int:
         """How many have had their final, or were given up."""
         return self._next_id - 1 - len(self._pending)
@@ -71,6 +78,11 @@ class Segments:
         segment.end = at
         segment.ended_at = now
         self._floor = max(self._floor, at)
+
+    def discard_open(self) -> None:
+        """The open segment has got no audio, and will get none. Its id is not used again."""
+        assert self.open is not None, "no segment is open"
+        self._pending.pop()
 
     def split(self, at: int, *, now: float) -> Segment:
         """End the open segment at sample `at` and open the next one at the same sample."""

@@ -6,7 +6,7 @@ what the client already has: words once confirmed stay, and a partial that would
 
 from dataclasses import dataclass, field
 
-from voicetrio.core.hypothesis import Hypothesis, Word
+from voicetrio.core.hypothesis import Hypothesis
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,3 @@ class SegmentTranscript:
             return None
         self._last = news
         return Partial(self.segment_id, " ".join(self._confirmed), tentative, hypothesis.consumed_sample)
-
-
-def mean_confidence(words: tuple[Word, ...]) -> float | None:
-    """The mean of the words' confidences, or None where no word has one."""
-    known = [word.confidence for word in words if word.confidence is not None]
-    return sum(known) / len(known) if known else None

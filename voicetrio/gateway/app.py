@@ -3,50 +3,15 @@
 It is made with what it serves; whoever runs it (Hypercorn, by command line or by us) sees only an ASGI app.
 """
 
-from dataclasses import dataclass
-from typing import Any, Protocol, cast
-
-import structlog
-from quart import Response, abort, websocket
+from quart import Response
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIWebsocketConnection
 
-from voicetrio.core.config import SessionConfig, SessionLimits
-from voicetrio.gateway.link import Connection, WebSocketLink
-from voicetrio.gateway.origin import is_allowed
-from voicetrio.gateway.registry import Registry, is_session_id
-from voicetrio.session.ports import Recognizer, Synthesizer, Telemetry
-from voicetrio.session.session import Ports, Session
-
-log = structlog.get_logger()
+from voicetrio.gateway.entrance import serve_connection
+from voicetrio.gateway.house import House
+from voicetrio.gateway.link import Connection
 
 _PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class GatewayTelemetry(Telemetry, Protocol):
-    def connection_refused(self, why: str) -> None: ...
-    def render(self) -> bytes | None:
-        """All metrics in Prometheus' text format; None where none are kept."""
-        ...
-
-
-class Workers(Recognizer, Synthesizer, Protocol):
-    @property
-    def ready(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What the app serves; made by the composition root, for as long as the server runs."""
-
-    registry: Registry
-    workers: Workers
-    ports: Ports
-    telemetry: GatewayTelemetry
-    session_config: SessionConfig
-    session_limits: SessionLimits
-    allowed_origins: tuple[str, ...]
-    loopback_only: bool
 
 
 class Gateway(QuartTrio):
@@ -92,41 +57,9 @@ def make_gateway() -> Gateway:
 
     @app.websocket("/ws/<session_id>")
     async def session(session_id: str) -> None:
-        await _serve_session(app.in_house(), session_id)
+        await serve_connection(app.in_house(), session_id)
 
     return app
-
-
-async def _serve_session(house: House, session_id: str) -> None:
-    headers = websocket.headers
-    origin, host = headers.get("Origin"), headers.get("Host")
-    if not is_allowed(origin, host, house.allowed_origins, loopback_only=house.loopback_only):
-        house.telemetry.connection_refused("origin")
-        abort(403, "this page may not use this server; its operator can allow it with server.allowed_origins")
-    if not is_session_id(session_id):
-        house.telemetry.connection_refused("bad_session_id")
-        abort(400, "a session id is 1 to 128 characters of letters, digits, '-', '_' and '.'")
-    if house.registry.has(session_id):
-        house.telemetry.connection_refused("in_use")
-        abort(409, "this session id has a live connection")
-    if house.registry.going_away or house.registry.full:
-        await _refuse(house, "going_away" if house.registry.going_away else "overloaded")
-        return
-    link = WebSocketLink(cast("Any", websocket)._get_current_object())
-    session = Session(session_id, link, config=house.session_config, limits=house.session_limits, ports=house.ports)
-    with house.registry.entered(session):
-        await websocket.accept()
-        await session.run()
-
-
-async def _refuse(house: House, why: str) -> None:
-    """Accept and say why: a browser shows nobody the HTTP status of a refused upgrade."""
-    house.telemetry.connection_refused(why)
-    await websocket.accept()
-    text = "the server is stopping" if why == "going_away" else "all places of this server are taken; try again later"
-    await websocket.send(f'{{"type":"error","code":"{why}","message":"{text}","recoverable":false}}')
-    await websocket.send(f'{{"type":"session.closed","reason":"{why}","total_duration_ms":0,"segments_transcribed":0}}')
-    await websocket.close(1001 if why == "going_away" else 1013, why)
 
 
 def _json(text: str, status: int) -> Response:

@@ -11,6 +11,8 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart import Websocket
 from quart_trio.asgi import TrioASGIWebsocketConnection
 
+from voicetrio.session.ports import LinkLost
+
 _CLOSE_PATIENCE = 1.0
 """Seconds for the client to answer a close frame. A socket that is closed while data comes in is reset instead, and the
 client may lose the last messages that it was sent."""
@@ -68,19 +70,25 @@ class Connection(TrioASGIWebsocketConnection):
 class WebSocketLink:
     def __init__(self, websocket: Websocket) -> None:
         self._websocket = websocket
-        self._closed = False
+        self._gone = False
 
     async def receive(self) -> str | bytes | None:
         try:
             message: str | bytes = await self._websocket.receive()
         except trio.EndOfChannel:
+            self._gone = True
             return None
         return message
 
     async def send(self, message: str | bytes) -> None:
-        await self._websocket.send(message)
+        # Hypercorn takes what is sent to a client that is gone, and drops it.
+        if not self._gone:
+            await self._websocket.send(message)
+        if self._gone:
+            raise LinkLost("the client is gone")
 
     async def close(self, code: int, reason: str) -> None:
-        if not self._closed:
-            self._closed = True
+        """Send a close frame. Harmless when the client is gone."""
+        if not self._gone:
+            self._gone = True
             await self._websocket.close(code, reason)

@@ -1,15 +1,25 @@
-"""The sessions that are live on this server, by id. It decides who may enter and tells all of them when it is over."""
+"""The sessions of this server, by id. It owns the nursery they live in: a session outlives its client's connections.
+
+It decides who may enter and who may come back, and tells all of them when it is over.
+"""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import structlog
 import trio
 
-from voicetrio.session.endings import GOING_AWAY
+from voicetrio.session.endings import GOING_AWAY, REPLACED
 from voicetrio.session.session import Session
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+_PARTING = 5.0
+"""Seconds for a session that makes way for another one: twice what its farewell may take."""
+
+log = structlog.get_logger()
 
 
 def is_session_id(text: str) -> bool:
@@ -17,9 +27,17 @@ def is_session_id(text: str) -> bool:
     return _SESSION_ID.fullmatch(text) is not None
 
 
+def new_resume_token() -> str:
+    """A secret of 192 bits: more than anybody can guess in the seconds that it is good for."""
+    return secrets.token_urlsafe(24)
+
+
 class Registry:
-    def __init__(self, max_sessions: int) -> None:
+    """Use `open_registry`."""
+
+    def __init__(self, max_sessions: int, nursery: trio.Nursery) -> None:
         self._max = max_sessions
+        self._nursery = nursery
         self._sessions: dict[str, Session] = {}
         self._changed = trio.Event()
         self.going_away = False
@@ -32,19 +50,32 @@ class Registry:
     def full(self) -> bool:
         return len(self._sessions) >= self._max
 
-    def has(self, session_id: str) -> bool:
-        return session_id in self._sessions
+    def find(self, session_id: str) -> Session | None:
+        """The session with this id, whether its client is there or away."""
+        return self._sessions.get(session_id)
 
-    @contextmanager
-    def entered(self, session: Session) -> Iterator[None]:
-        """The session is live inside. The caller has asked `has` and `full` before, without waiting in between."""
+    def resumable(self, session_id: str, token: str) -> Session | None:
+        """The session that this token opens; None for any other token. Compared in constant time."""
+        session = self._sessions.get(session_id)
+        if session is None or session.over:
+            return None
+        return session if secrets.compare_digest(session.resume_token.encode(), token.encode()) else None
+
+    def start(self, session: Session) -> None:
+        """Run a session here until its end. The caller has asked `find` and `full` before, without waiting in between."""
         assert session.session_id not in self._sessions
         self._sessions[session.session_id] = session
-        try:
-            yield
-        finally:
-            del self._sessions[session.session_id]
-            self._changed.set()
+        self._nursery.start_soon(self._live, session)
+
+    async def replace(self, session_id: str) -> None:
+        """End the session with this id, which waits for its client in vain. Returns when its place is free."""
+        session = self._sessions.get(session_id)
+        if session is None:
+            return
+        session.end(REPLACED)
+        with trio.move_on_after(_PARTING):
+            while self._sessions.get(session_id) is session:
+                await self._wait_changed()
 
     async def send_away(self, grace: float) -> int:
         """Tell every session that the server stops; wait until they are gone, at most `grace` seconds.
@@ -56,6 +87,27 @@ class Registry:
             session.end(GOING_AWAY)
         with trio.move_on_after(grace):
             while self._sessions:
-                self._changed = trio.Event()
-                await self._changed.wait()
+                await self._wait_changed()
         return len(self._sessions)
+
+    async def _live(self, session: Session) -> None:
+        try:
+            await session.run()
+        except* Exception:
+            # The session contains its own failures: this is the failure of that. It must not reach the others.
+            log.exception("session_failed", session_id=session.session_id)
+        finally:
+            del self._sessions[session.session_id]
+            self._changed.set()
+
+    async def _wait_changed(self) -> None:
+        self._changed = trio.Event()
+        await self._changed.wait()
+
+
+@asynccontextmanager
+async def open_registry(max_sessions: int) -> AsyncIterator[Registry]:
+    """Sessions live inside; leaving ends those that are left, each with its farewell."""
+    async with trio.open_nursery() as nursery:
+        yield Registry(max_sessions, nursery)
+        nursery.cancel_scope.cancel(reason="the server stops")

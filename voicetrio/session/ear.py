@@ -3,6 +3,9 @@
 All of it is synchronous, so that nothing can change between a decision and its effect. What it decides is told through
 the `EarEvents` callbacks; waiting for room in the ring is the business of whoever feeds it.
 
+There are two clocks of samples. The ring's positions are what everything in a session is measured in; the client's own
+audio clock, which is what messages speak of, also counts audio that was never taken into the ring (`miss`).
+
 While muted, audio is not looked at, but its time passes: silence takes its place in the ring, so that positions stay
 those of the client's own audio. Muting ends an open segment; unmuting starts the detector afresh, and no later segment
 reaches back into what was muted.
@@ -12,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from voicetrio.core.audio_clock import AudioClock
 from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits, endpoint_rule
 from voicetrio.core.endpointing import FRAME_SAMPLES, Endpointer, SpeechEnded, SpeechStarted
 from voicetrio.core.pcm import InputDecoder
@@ -43,22 +47,24 @@ class Ear:
         telemetry: Telemetry,
         clock: Callable[[], float],
     ) -> None:
-        """`make_detector` is given the sensitivity; `clock` gives seconds of the session's monotonic clock."""
+        """`make_detector` is given the sensitivity; `clock` gives seconds of a monotonic clock."""
         self._limits = limits
         self._make_detector = make_detector
         self._events = events
         self._telemetry = telemetry
-        self._clock = clock
+        self._now = clock
         self._force_commit = False
         self.ring = RingBuffer(on_force_commit=self._note_force_commit)
         self.segments = Segments(
             pre_roll=int(limits.pre_roll * SAMPLE_RATE),
             max_duration=int(config.max_segment_seconds * SAMPLE_RATE),
         )
+        self.clock = AudioClock()
         self._pending = b""
         self._mutes = 0
         self._config = config
         self._decoder = InputDecoder(config.input_encoding, config.input_sample_rate)
+        self._decoder_since = 0
         self._detector = make_detector(config.vad_sensitivity)
         self._endpointer = Endpointer(endpoint_rule(config.vad_sensitivity, limits.end_silence))
 
@@ -71,9 +77,32 @@ class Ear:
         """Whether the detector believes that somebody is speaking."""
         return self._endpointer.speaking
 
+    @property
+    def position_ms(self) -> int:
+        """Where the next audio begins, in milliseconds of the client's audio clock, rounded down."""
+        return self.clock.position(self.ring.head) * 1000 // SAMPLE_RATE
+
     def decode(self, frame: bytes) -> bytes:
         """A client's frame as 16 kHz PCM; raises `RemoteError` for one that cannot be used."""
         return self._decoder.decode(frame)
+
+    def resume(self) -> int:
+        """The client has come back. Returns where it has to go on, in milliseconds of its audio clock.
+
+        What it then sends again, less than a millisecond, is not heard twice.
+        """
+        since_ms = self._decoder_since * 1000 / SAMPLE_RATE
+        rate = self._config.input_sample_rate
+        next_ms = int(since_ms + self._decoder.received * 1000 / rate)
+        self._decoder.skip(self._decoder.received - max(0, int((next_ms - since_ms) * rate / 1000)))
+        return next_ms
+
+    def miss(self, samples: int) -> None:
+        """The client has sent so much audio that was not taken: its clock goes on, and the segment is cut there."""
+        if self.segments.open is not None:
+            self._cut(self.ring.head)
+            self._events.audio_added()
+        self.clock.skip(self.ring.head, samples)
 
     def hear(self, pcm: bytes) -> None:
         """Take decoded audio; the ring must have room for it.
@@ -114,8 +143,12 @@ class Ear:
     def _end_segment(self, at_sample: int) -> None:
         """At the frame that decided, not at the ring's head: what follows in the same message may be speech again."""
         segment = self.segments.open
-        if segment is not None:
-            self.segments.end(max(segment.start, min(at_sample, self.ring.head)), now=self._clock())
+        if segment is None:
+            return
+        if self.ring.head <= segment.start:
+            self.segments.discard_open()  # a cut, and then nothing more
+        else:
+            self.segments.end(max(segment.start, min(at_sample, self.ring.head)), now=self._now())
 
     def _grow(self) -> None:
         head = self.ring.head
@@ -131,10 +164,11 @@ class Ear:
     def _cut(self, head: int) -> None:
         segment = self.segments.open
         if segment is not None and head > segment.start:
-            self.segments.split(head, now=self._clock())
+            self.segments.split(head, now=self._now())
 
     def _release(self) -> None:
         self.ring.commit(self.segments.needed_from(self.ring.head))
+        self.clock.forget_before(self.ring.fence)
 
     def _note_force_commit(self) -> None:
         self._force_commit = True
@@ -199,6 +233,7 @@ class Ear:
         if (old.input_encoding, old.input_sample_rate) != (config.input_encoding, config.input_sample_rate):
             self._hear_rest(self._decoder.flush())
             self._decoder = InputDecoder(config.input_encoding, config.input_sample_rate)
+            self._decoder_since = self.clock.position(self.ring.head)
         if old.vad_sensitivity != config.vad_sensitivity:
             self._stop()
             self._detector = self._make_detector(config.vad_sensitivity)

@@ -17,4 +17,8 @@ DISCONNECTED = End("disconnected", 1000)
 GOING_AWAY = End("going_away", 1001)
 INTERNAL_ERROR = End("internal_error", 1011)
 SLOW_CLIENT = End("slow_client", 1013)
+REPLACED = End("replaced", 1000)
+"""The client has opened another session with this id, instead of coming back to this one."""
 TIMED_OUT = End("timed_out", 4408)
+TAKEN_OVER = End("taken_over", 4409)
+"""Of a connection, not of its session: the client goes on with that on another one."""

@@ -1,7 +1,8 @@
-"""Reads the client: audio into the ear, messages into what they ask for. The only reader of a session's link.
+"""Reads the client: audio into the ear, messages into what they ask for. The only reader of a session's connections.
 
-Audio waits here when the worker is behind: the link is then not read, its transport's flow control reaches the
-client, and nothing is lost. What cannot be used is answered with an `error` and has no other effect.
+It always reads: what a client asks for must be seen while audio is too much. Audio that cannot be taken is dropped as
+`core.backpressure` decides, and the client is told, before and after. What cannot be used is answered with an `error`
+and has no other effect.
 """
 
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Protocol
 
 import trio
 
+from voicetrio.core.backpressure import Backpressure
 from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits
 from voicetrio.core.errors import RemoteError
 from voicetrio.core.messages import (
@@ -23,12 +25,14 @@ from voicetrio.core.messages import (
 )
 from voicetrio.core.ring import SAMPLE_BYTES
 from voicetrio.session.ear import Ear
-from voicetrio.session.ports import Link, Recognizer, Synthesizer
+from voicetrio.session.line import Attachment
+from voicetrio.session.ports import Recognizer, Synthesizer
 from voicetrio.session.recognition import Recognition
+from voicetrio.session.reporter import Reporter
 from voicetrio.session.speaker import Speaker
 
 _SLICE_BYTES = SAMPLE_RATE * SAMPLE_BYTES
-"""1 s: longer messages are heard in parts, so that a part always fits into the ring's free space."""
+"""1 s: longer messages are heard in parts, so that not the whole of one is dropped when a part of it fits."""
 
 _ERROR_INTERVAL = 1.0
 """Seconds between two `error` messages for bad audio: a client that gets its frames wrong sends fifty of them a second."""
@@ -39,6 +43,15 @@ class Asked(Protocol):
 
     @property
     def config(self) -> SessionConfig: ...
+    @property
+    def closing(self) -> bool:
+        """Whether the session only flushes what it has heard."""
+        ...
+
+    def audio_came(self) -> float:
+        """Returns for how many seconds this process has been late in reading it."""
+        ...
+
     def configure(self, config: SessionConfig) -> None: ...
     def refuse(self, error: RemoteError) -> None: ...
     def close(self) -> None: ...
@@ -49,62 +62,92 @@ class Intake:
     def __init__(
         self,
         *,
-        link: Link,
         ear: Ear,
         recognition: Recognition,
         speaker: Speaker,
         session: Asked,
         recognizer: Recognizer,
         synthesizer: Synthesizer,
+        reporter: Reporter,
         limits: SessionLimits,
     ) -> None:
-        self._link = link
         self._ear = ear
         self._recognition = recognition
         self._speaker = speaker
         self._session = session
         self._recognizer = recognizer
         self._synthesizer = synthesizer
+        self._reporter = reporter
+        self._gap_end_ms = 0
         self._limits = limits
+        self._pressure = Backpressure(max_rate=limits.max_rate, max_backlog=int(limits.max_backlog * SAMPLE_RATE))
         self._audio_error_at = -_ERROR_INTERVAL
         self._audio_errors = 0
 
-    async def run(self) -> None:
-        """Serve messages until the client is gone. Safe to cancel between messages and while waiting for room."""
-        while True:
-            message = await self._link.receive()
-            if message is None:
-                return
-            try:
-                if len(message) > self._limits.max_message_bytes:
-                    raise RemoteError(
-                        "message_too_large",
-                        f"a message of {len(message)} bytes; at most {self._limits.max_message_bytes} are taken. "
-                        "Send audio in frames of 10 ms to 1 s.",
-                        recoverable=False,
-                        close_code=1009,
-                    )
-                if isinstance(message, str):
-                    self._obey(message)
-                else:
-                    await self._hear(message)
-            except RemoteError as error:
-                self._session.refuse(error)
+    async def serve(self, attachment: Attachment) -> None:
+        """Read one connection until it is gone or was replaced by another one. Safe to cancel between messages."""
+        with attachment.reading:
+            while (message := await attachment.link.receive()) is not None:
+                if attachment.over.is_set():
+                    return  # the client has been told where to go on: this message came too late
+                self._take(message)
 
-    async def _hear(self, frame: bytes) -> None:
+    def _take(self, message: str | bytes) -> None:
+        try:
+            if len(message) > self._limits.max_message_bytes:
+                raise RemoteError(
+                    "message_too_large",
+                    f"a message of {len(message)} bytes; at most {self._limits.max_message_bytes} are taken. "
+                    "Send audio in frames of 10 ms to 1 s.",
+                    recoverable=False,
+                    close_code=1009,
+                )
+            if isinstance(message, str):
+                self._obey(message)
+            elif not self._session.closing:
+                self._hear(message)
+        except RemoteError as error:
+            self._session.refuse(error)
+
+    def _hear(self, frame: bytes) -> None:
+        late = self._session.audio_came()
         try:
             pcm = self._ear.decode(frame)
         except RemoteError as error:
             self._refuse_audio(error)
             return
+        if late > 0:
+            self.excuse(late)
+        now = trio.current_time()
         if len(pcm) <= _SLICE_BYTES:
-            await self._recognition.wait_room(len(pcm) // SAMPLE_BYTES)
+            self._hear_slice(pcm, now)
+        else:
+            for start in range(0, len(pcm), _SLICE_BYTES):
+                self._hear_slice(pcm[start : start + _SLICE_BYTES], now)
+        if self._pressure.due:
+            for action in self._pressure.take_actions():
+                self._reporter.limited(action, at_ms=self._gap_end_ms)
+
+    def excuse(self, seconds: float) -> None:
+        """Audio of so many seconds may come at once: it could not come through no fault of the client."""
+        now = trio.current_time()
+        self._pressure.excuse(seconds, now=now)
+        self._recognition.excuse(seconds, now=now)
+
+    def tell_dropped(self) -> None:
+        """Tell the client of dropped audio that it has not been told of yet."""
+        action = self._pressure.flush()
+        if action is not None:
+            self._reporter.limited(action, at_ms=self._gap_end_ms)
+
+    def _hear_slice(self, pcm: bytes, now: float) -> None:
+        samples = len(pcm) // SAMPLE_BYTES
+        backlog = self._recognition.excess(now)
+        if self._pressure.admit(samples, backlog=backlog, room=self._ear.ring.free, now=now):
             self._ear.hear(pcm)
-            return
-        for start in range(0, len(pcm), _SLICE_BYTES):
-            part = pcm[start : start + _SLICE_BYTES]
-            await self._recognition.wait_room(len(part) // SAMPLE_BYTES)
-            self._ear.hear(part)
+        else:
+            self._ear.miss(samples)
+            self._gap_end_ms = self._ear.position_ms
 
     def _refuse_audio(self, error: RemoteError) -> None:
         self._audio_errors += 1
@@ -116,10 +159,14 @@ class Intake:
         self._session.refuse(RemoteError(error.code, error.message + count))
 
     def _obey(self, text: str) -> None:
-        match parse_client_message(text):
+        request = parse_client_message(text)
+        if self._session.closing and not isinstance(request, Cancel):
+            return  # too late for all but a quicker end
+        match request:
             case Configure() as message:
                 self._session.configure(self._effective(message))
             case Commit():
+                self.tell_dropped()
                 self._ear.commit_segment()
             case Speak() as message:
                 self._check_voice("tts.speak: voice", message.voice)
@@ -159,6 +206,7 @@ class Intake:
             init=_seconds(message.init_timeout_ms, old.timeouts.init),
             silence=_seconds(message.silence_timeout_ms, old.timeouts.silence),
             hold=_seconds(message.hold_timeout_ms, old.timeouts.hold),
+            closing=_seconds(message.closing_timeout_ms, old.timeouts.closing),
         )
         taken = message.model_dump(
             include={

@@ -1,9 +1,12 @@
-"""The only writer of a session's link.
+"""The only writer of a session's links, and its memory of what was written.
 
 Everything that a client is told passes here, in order. Events never wait (whoever posts them is in the middle of a
 decision); their number is bounded, and a client that reads too slowly for the bound loses its session, not single
 events. Audio waits: a synthesis is stopped by a full queue until the socket takes more. A partial that was not yet
 written is replaced by the newer one of the same segment.
+
+What was written to a socket may never have arrived. A client that comes back says how many text frames it has
+received; those after that number which still matter (all but partials) are written again, from a bounded log.
 
 A send is never given a timeout: a frame that was cut in the middle would silently corrupt every later one. Instead
 `stalled_since` tells the session since when a send has been stuck, and the session then gives up the whole connection.
@@ -18,14 +21,18 @@ import trio
 
 from voicetrio.core.config import SessionLimits
 from voicetrio.core.errors import VoicetrioError
-from voicetrio.session.ports import Link
+from voicetrio.session.line import Attachment, Line
+from voicetrio.session.ports import LinkLost
+
+LOG_BYTES = 131_072
+"""Of events that were written and may have to be written again: minutes of finals, 7 % of what a session's ring takes."""
 
 
 class SlowClient(VoicetrioError):
     """More messages wait for the client than the limits allow."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Item:
     payload: str | bytes
     replace_key: int | None = None
@@ -34,15 +41,20 @@ class _Item:
 
 
 class Outbox:
-    def __init__(self, link: Link, limits: SessionLimits) -> None:
-        self._link = link
+    def __init__(self, line: Line, limits: SessionLimits) -> None:
+        self._line = line
         self._limits = limits
         self._queue: deque[_Item] = deque()
         self._audio_bytes = 0
+        self._in_flight: _Item | None = None
+        self._doubtful: _Item | None = None
+        self._log: deque[tuple[int, str]] = deque()
+        self._log_bytes = 0
+        self._frames = 0
+        self._forgotten = 0
         self._closing = False
         self._wake = trio.Event()
         self._room = trio.Event()
-        self._written = trio.Event()
         self._sending_since: float | None = None
 
     @property
@@ -69,7 +81,7 @@ class Outbox:
         """
         if self._closing:
             return
-        payload = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+        payload = _encode(message)
         if replace_key is not None:
             for item in reversed(self._queue):
                 if item.replace_key == replace_key:
@@ -80,7 +92,7 @@ class Outbox:
         self._queue.append(_Item(payload, replace_key, on_written))
         self._wake.set()
 
-    async def send_audio(self, pcm: bytes) -> None:
+    async def send_audio(self, pcm: bytes, on_written: Callable[[], None]) -> None:
         """Queue audio; waits for room. Safe to cancel: the piece is queued whole or not at all."""
         await trio.lowlevel.checkpoint()
         while self._audio_bytes > 0 and self._audio_bytes + len(pcm) > self._limits.max_queued_audio_bytes:
@@ -89,41 +101,100 @@ class Outbox:
         if self._closing:
             return
         self._audio_bytes += len(pcm)
-        self._queue.append(_Item(pcm))
+        self._queue.append(_Item(pcm, on_written=on_written))
         self._wake.set()
 
     def drop_audio(self) -> None:
         """Forget the audio that no send has begun with: whoever it belonged to was cancelled."""
         self._queue = deque(item for item in self._queue if isinstance(item.payload, str))
         self._audio_bytes = 0
+        if self._in_flight is not None and isinstance(self._in_flight.payload, bytes):
+            self._in_flight = None  # not to be repeated on another connection
         self._room.set()
 
     def post_last(self, message: dict[str, object]) -> None:
         """Queue the last event, whatever the limits say; audio is dropped, and later posts are ignored."""
         self.drop_audio()
-        self._queue.append(_Item(json.dumps(message, separators=(",", ":"))))
+        self._queue.append(_Item(_encode(message)))
         self._closing = True
         self._wake.set()
 
-    async def wait_written(self) -> None:
-        """Wait until all is written after `post_last`."""
-        await self._written.wait()
-
     async def run(self) -> None:
-        """Write until closed and empty. Cancelling it may cut a message: after that only the link's `close` is left."""
+        """Write to whatever connection there is, until all is written after `post_last`. Safe to cancel."""
+        while True:
+            attachment = await self._line.wait_attached()
+            self._repeat_from(attachment.received)
+            with attachment.writing:
+                try:
+                    await attachment.link.send(_encode(attachment.welcome))
+                    await self._write(attachment)
+                    return
+                except LinkLost:
+                    self._line.lose(attachment)
+                finally:
+                    self._sending_since = None
+                    self._take_back()
+
+    async def _write(self, attachment: Attachment) -> None:
+        """Returns when all is written after `post_last`."""
         while True:
             while self._queue:
-                item = self._queue.popleft()
-                if isinstance(item.payload, bytes):
-                    self._audio_bytes -= len(item.payload)
-                    self._room.set()
+                self._in_flight = item = self._queue.popleft()
                 self._sending_since = trio.current_time()
-                await self._link.send(item.payload)
+                await attachment.link.send(item.payload)
                 self._sending_since = None
-                if item.on_written is not None:
-                    item.on_written()
+                self._in_flight = None
+                self._note_written(item)
             if self._closing:
-                self._written.set()
                 return
             self._wake = trio.Event()
             await self._wake.wait()
+
+    def _note_written(self, item: _Item) -> None:
+        if isinstance(item.payload, bytes):
+            self._audio_bytes = max(0, self._audio_bytes - len(item.payload))
+            self._room.set()
+        else:
+            self._note_frame(item.payload, repeatable=item.replace_key is None)
+        if item.on_written is not None:
+            item.on_written()
+
+    def _note_frame(self, payload: str, *, repeatable: bool) -> None:
+        self._frames += 1
+        if not repeatable:
+            return
+        self._log.append((self._frames, payload))
+        self._log_bytes += len(payload)
+        while self._log_bytes > LOG_BYTES or len(self._log) > self._limits.max_queued_events:
+            self._forgotten, forgotten = self._log.popleft()
+            self._log_bytes -= len(forgotten)
+
+    def _take_back(self) -> None:
+        """What was being sent when the connection ended is the next to be sent."""
+        self._doubtful, self._in_flight = self._in_flight, None
+        if self._doubtful is not None:
+            self._queue.appendleft(self._doubtful)
+
+    def _repeat_from(self, received: int | None) -> None:
+        """Queue again what a client that has `received` text frames has missed. None: it has all that was written."""
+        if received is None:
+            return
+        if received > self._frames and self._queue and self._queue[0] is self._doubtful:
+            self._note_written(self._queue.popleft())  # it has arrived, although we were not told
+        missed = self._forgotten > received
+        again = []
+        while self._log and self._log[-1][0] > received:
+            _, payload = self._log.pop()
+            self._log_bytes -= len(payload)
+            again.append(_Item(payload))
+        self._queue.extendleft(again)
+        self._frames = min(received, self._frames)
+        if missed:
+            self._forgotten = received
+            text = "some messages from before the connection was lost are too old to be repeated"
+            error = {"type": "error", "code": "messages_lost", "message": text, "recoverable": True}
+            self._queue.appendleft(_Item(_encode(error)))
+
+
+def _encode(message: dict[str, object]) -> str:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

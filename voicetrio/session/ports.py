@@ -1,26 +1,32 @@
 """What a session needs from the rest of the world. Each port has its real part in a room above and a fake in the tests."""
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from voicetrio.core.errors import VoicetrioError
 from voicetrio.core.hypothesis import Architecture, Hypothesis, Working
 from voicetrio.core.playback import WordMark
 
 
+class LinkLost(VoicetrioError):
+    """The client's connection is gone."""
+
+
 class Link(Protocol):
-    """The client's connection. One task receives, one task sends."""
+    """One connection of a client. One task receives, one task sends; whoever made it closes it."""
 
     async def receive(self) -> str | bytes | None:
         """The next message; None when the client is gone. Safe to cancel: nothing is lost."""
         ...
 
     async def send(self, message: str | bytes) -> None:
-        """Hand one message to the transport; waits while the client reads slowly. After a cancel, only `close`."""
-        ...
+        """Hand one message to the transport; waits while the client reads slowly. Not to be used after a cancel.
 
-    async def close(self, code: int, reason: str) -> None:
-        """Send a close frame. Harmless when the client is gone."""
+        Raises:
+            LinkLost: the client is gone; the message may have arrived or not.
+        """
         ...
 
 
@@ -137,3 +143,13 @@ class Telemetry(Protocol):
     def segment_lost(self) -> None: ...
     def utterance(self, outcome: str) -> None: ...
     def first_speech(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a session is given by the composition root."""
+
+    recognizer: Recognizer
+    synthesizer: Synthesizer
+    make_detector: Callable[[str], VoiceDetector]
+    telemetry: Telemetry

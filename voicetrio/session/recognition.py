@@ -1,71 +1,34 @@
-"""Brings segments to a worker and its answers to the client.
-
-    ring --audio--> [send task] --stream--> worker --hypotheses--> [receive task] --> partials, finals
+"""Brings segments to a worker, and goes on with another one when that fails.
 
 The stream is opened for the first speech, kept while speech comes and goes, and given back in HOLD. The audio of a
 segment stays in the ring until its final is here. When a stream breaks, or a worker that owes an answer falls silent,
-another stream is opened and the pending segments are sent again from the ring; finals are settled by segment id, so
-each reaches the client once. When no worker can be had within the recovery timeout, the waiting segments are given up,
-the client is told so, and the session goes on: the next speech tries again.
+another stream is opened and what is not committed is sent again from the ring. It is one loop, so a stream that fails
+while it recovers from another's failure is the next turn of it, never a recovery within a recovery. When no worker can
+be had within the recovery timeout, the waiting segments are given up, the client is told so, and the session goes on:
+the next speech tries again.
 """
 
 import math
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Protocol
+from collections.abc import Callable
 
 import structlog
 import trio
 
 from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits
 from voicetrio.core.errors import WorkerBusy, WorkerError, WorkerRejected, WorkerUnavailable
-from voicetrio.core.hypothesis import Hypothesis, Working
 from voicetrio.core.ring import RingBuffer
-from voicetrio.core.segments import Segment, Segments
-from voicetrio.core.transcript import Partial, SegmentTranscript
+from voicetrio.core.segments import Segments
+from voicetrio.core.wal import WriteAheadLog
+from voicetrio.session.answers import Answers, RecognitionEvents
+from voicetrio.session.delivery import Delivery
 from voicetrio.session.ports import Recognizer, RecognizerStream, StreamConfig, Telemetry
-
-_CHUNK_MIN = SAMPLE_RATE * 100 // 1000
-"""100 ms: worker traffic is a third of the gateway's work, and goes with the number of messages. Twice would be felt."""
-
-_CHUNK_MAX = SAMPLE_RATE
-"""1 s, when catching up."""
 
 _RETRY_FIRST = 0.05
 _RETRY_MAX = 1.0
 """Seconds between attempts to get a worker, doubling: a restarted local worker is back within about a second."""
 
-_BEHIND = 2 * SAMPLE_RATE
-"""Audio that is not sent although a segment waits: the stream's flow control holds it back."""
-
-_OWED_CHECK = 0.5
-"""Seconds between looks at a worker that owes an answer."""
-
-
-class RecognitionEvents(Protocol):
-    """Who is told; the calls must only note and post."""
-
-    def partial(self, news: Partial) -> None: ...
-    def final(self, segment: Segment, hypothesis: Hypothesis) -> None: ...
-    def lost(self, segments: int, error: WorkerError) -> None:
-        """So many segments were given up."""
-        ...
-
-    def progress(self) -> None:
-        """The worker gave a sign of life."""
-        ...
-
-
-@dataclass(slots=True)
-class _Position:
-    """How far the current stream has been sent."""
-
-    segment_id: int = 0
-    """The segment that is being sent; 0 before the first."""
-    sample: int = 0
-    ended_id: int = 0
-    """The last segment whose end was sent."""
+_EXCUSE_LIFE = 5.0
+"""Seconds that an excuse is good for at least: as in `core.backpressure`."""
 
 
 class Recognition:
@@ -92,27 +55,30 @@ class Recognition:
         self._events = events
         self._telemetry = telemetry
         self._log = log
-        self._work = trio.Event()
-        self._room = trio.Event()
-        self._holds_back = False
-        self._wanted = True
-        self._position = _Position()
-        self._consumed = 0
-        self._transcript = SegmentTranscript(0)
-        self._heard_from_worker = 0.0
-
-    def _stream_config(self) -> StreamConfig:
-        """What a stream that is opened now should have."""
-        config = self._config()
-        return StreamConfig(
-            session_id=self._session_id,
-            language=config.language,
-            hot_words=config.hot_words,
-            partials=config.enable_partial_transcripts,
+        self._wal = WriteAheadLog(now=trio.current_time())
+        self._answers = Answers(
+            ring=ring,
+            segments=segments,
+            wal=self._wal,
+            config=config,
+            events=events,
+            min_confirm_passes=limits.min_confirm_passes,
         )
+        self._work = trio.Event()
+        self._idle = trio.Event()
+        self._wanted = True
+        self._delivery: Delivery | None = None
+        self._broken_at: float | None = None
+        self._away_since: float | None = None
+        self._excused = 0
+        self._excused_until = -math.inf
+
+    # -- for the session ----------------------------------------------------------------------------------------------
 
     def audio_added(self) -> None:
         """There is more to send, or a segment has ended."""
+        if self._delivery is None and self._away_since is None:
+            self._away_since = trio.current_time()
         self._wanted = True
         self._work.set()
 
@@ -122,7 +88,7 @@ class Recognition:
         self._work.set()
 
     def reconfigure(self) -> None:
-        """The stream configuration has changed: the next segment gets a stream of its own."""
+        """The stream configuration may have changed: the next segment then gets a stream of its own."""
         self._work.set()
 
     @property
@@ -136,37 +102,44 @@ class Recognition:
         if not pending:
             return 0
         start, stop = pending[0].start, pending[-1].end
-        done = self._consumed if self._consumed > start else self._position.sample
+        done = self._answers.consumed
+        if done <= start and self._delivery is not None:
+            done = self._delivery.sent
         return (self._ring.head if stop is None else stop) - max(done, start)
 
-    @property
-    def holds_back(self) -> bool:
-        """Whether audio waits in `wait_room`: that nothing is heard is not the client's silence."""
-        return self._holds_back
+    def excuse(self, seconds: float, *, now: float) -> None:
+        """Audio of so many seconds will come at once, through no fault of the client; soon, or not at all."""
+        self._excused += int(seconds * SAMPLE_RATE)
+        self._excused_until = max(self._excused_until, now + max(seconds, _EXCUSE_LIFE))
 
-    async def wait_room(self, samples: int) -> None:
-        """Wait until the worker has caught up enough for so much more audio. Safe to cancel."""
-        limit = int(self._limits.max_backlog * SAMPLE_RATE)
-        try:
-            while self.backlog > limit or self._ring.free < samples:
-                self._holds_back = True
-                self._room = trio.Event()
-                await self._room.wait()
-        finally:
-            self._holds_back = False
+    def excess(self, now: float) -> int:
+        """The backlog without what is not the client's fault: audio that came while no worker was there, or is sent
+        again, or was excused.
+        """
+        backlog = self.backlog
+        excused = self._excused
+        if self._away_since is not None:
+            excused += int((now - self._away_since) * SAMPLE_RATE)
+        if excused == 0:
+            return backlog
+        caught_up = backlog <= int(self._limits.max_backlog * SAMPLE_RATE) // 4
+        if caught_up and self._delivery is not None and now > self._excused_until:
+            self._excused = 0
+        return max(0, backlog - excused)
 
     async def wait_idle(self) -> None:
         """Wait until every segment has had its final or was given up. Safe to cancel."""
+        await trio.lowlevel.checkpoint()
         while self._segments.pending:
-            self._room = trio.Event()
-            await self._room.wait()
+            self._idle = trio.Event()
+            await self._idle.wait()
 
     async def run(self) -> None:
         """Serve segments until cancelled; a stream that is open then is closed and its slot given back."""
         while True:
             while not self._segments.pending:
-                await self._wait_work()
-            config = self._stream_config()
+                await self.wait_work()
+            config = self.stream_config()
             try:
                 await self._with_streams()
             except WorkerRejected as error:
@@ -175,16 +148,35 @@ class Recognition:
             except WorkerError as error:
                 self._give_up(error)
 
-    async def _let_pass(self, rejected: StreamConfig) -> None:
-        """The rest of a speech that was rejected would be rejected too: it is dropped, and the client told only once."""
-        segment = self._segments.open
-        while segment is not None and segment in self._segments.pending and rejected == self._stream_config():
-            await self._wait_work()
-            self._drop_pending()
+    # -- Desk: for the delivery ---------------------------------------------------------------------------------------
 
-    async def _wait_work(self) -> None:
+    @property
+    def wanted(self) -> bool:
+        return self._wanted
+
+    def stream_config(self) -> StreamConfig:
+        config = self._config()
+        return StreamConfig(
+            session_id=self._session_id,
+            language=config.language,
+            hot_words=config.hot_words,
+            partials=config.enable_partial_transcripts,
+        )
+
+    async def wait_work(self) -> None:
         self._work = trio.Event()
         await self._work.wait()
+
+    def audio_sent(self) -> None:
+        if self._broken_at is not None:
+            self._telemetry.audio_flows_again(trio.current_time() - self._broken_at)
+            self._broken_at = None
+
+    def answered(self) -> None:
+        self._work.set()
+        self._idle.set()
+
+    # -- streams, one after the other ---------------------------------------------------------------------------------
 
     async def _with_streams(self) -> None:
         """Open streams, one after the other, until nothing is pending and none is wanted.
@@ -196,14 +188,13 @@ class Recognition:
         pause = _RETRY_FIRST
         while True:
             settled = self._segments.finished
-            opened = False
-            opened_at = math.inf
+            delivery: Delivery | None = None
             try:
                 with trio.move_on_after(self._limits.worker_silence) as opening:
-                    async with self._recognizer.open_stream(self._stream_config()) as stream:
+                    async with self._recognizer.open_stream(self.stream_config()) as stream:
                         opening.deadline = math.inf
-                        opened, opened_at = True, trio.current_time()
-                        await self._drive(stream)
+                        delivery = self._start_delivery(stream)
+                        await delivery.run()
                 if opening.cancelled_caught:
                     raise WorkerUnavailable(f"no stream could be opened within {self._limits.worker_silence:g} s")
                 return
@@ -212,146 +203,74 @@ class Recognition:
             except WorkerError as error:
                 if not self._segments.pending:
                     return
-                well = self._heard_from_worker - opened_at > self._limits.recovery_timeout
+                if delivery is not None:
+                    self._note_broken()
+                well = delivery is not None and delivery.served_for > self._limits.recovery_timeout
                 if self._segments.finished > settled or well or deadline == math.inf:
                     deadline = trio.current_time() + self._limits.recovery_timeout
                     pause = _RETRY_FIRST
                 if trio.current_time() + pause >= deadline:
                     raise
-                if opened:
-                    self._telemetry.worker_recovery()
-                waiting = len(self._segments.pending)
-                self._log.warning("worker_stream_retry", opened=opened, error=type(error).__name__, pending=waiting)
+                self._log.warning(
+                    "worker_stream_retry",
+                    opened=delivery is not None,
+                    error=type(error).__name__,
+                    pending=len(self._segments.pending),
+                )
+            finally:
+                self._delivery = None
             await trio.sleep(pause)
             pause = min(2 * pause, _RETRY_MAX)
 
-    async def _drive(self, stream: RecognizerStream) -> None:
-        """Use one stream until it is not wanted any more. Raises `WorkerError` when it fails."""
-        config = self._stream_config()
-        self._position = _Position()
-        self._heard_from_worker = trio.current_time()
-        failure: WorkerError | None = None
+    def _start_delivery(self, stream: RecognizerStream) -> Delivery:
+        now = trio.current_time()
+        if self._away_since is not None:
+            self._excused += int((now - self._away_since) * SAMPLE_RATE)
+            self._away_since = None
+        self._delivery = Delivery(
+            stream,
+            desk=self,
+            ring=self._ring,
+            segments=self._segments,
+            wal=self._wal,
+            answers=self._answers,
+            limits=self._limits,
+            progress=self._events.progress,
+            log=self._log,
+        )
+        return self._delivery
 
-        async def guarded(task: Callable[[], Awaitable[None]]) -> None:
-            nonlocal failure
-            try:
-                await task()
-            except WorkerError as error:
-                failure = error
-            nursery.cancel_scope.cancel(reason="this recogniser stream is over")
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(guarded, partial(self._receive, stream))
-            nursery.start_soon(guarded, partial(self._watch, stream))
-            nursery.start_soon(guarded, partial(self._send, stream, config))
-        if failure is not None:
-            raise failure
-
-    async def _send(self, stream: RecognizerStream, config: StreamConfig) -> None:
-        """Send what is pending, and wait for more; returns when the stream is to be closed and owes nothing."""
-        position = self._position
-        while True:
-            segment = self._next_to_send()
-            stale = config != self._stream_config()
-            if segment is None or (stale and segment.segment_id != position.segment_id):
-                if (stale or not self._wanted) and not self._owed():
-                    return
-            else:
-                if segment.segment_id != position.segment_id:
-                    position.segment_id, position.sample = segment.segment_id, segment.start
-                if await self._send_some(stream, segment):
-                    continue
-            await self._wait_work()
-
-    def _owed(self) -> bool:
-        """Whether the worker has been sent a whole segment and has not answered with its final."""
-        pending = self._segments.pending
-        return bool(pending) and pending[0].segment_id <= self._position.ended_id
-
-    def _next_to_send(self) -> Segment | None:
-        for segment in self._segments.pending:
-            if segment.segment_id > self._position.ended_id:
-                return segment
-        return None
-
-    async def _send_some(self, stream: RecognizerStream, segment: Segment) -> bool:
-        """Send one message of this segment. False when there is not enough audio for one yet."""
-        position = self._position
-        stop = self._ring.head if segment.end is None else segment.end
-        samples = min(stop - position.sample, _CHUNK_MAX)
-        if samples > 0 and (segment.end is not None or samples >= _CHUNK_MIN):
-            start, position.sample = position.sample, position.sample + samples
-            await stream.send_audio(segment.segment_id, start, self._ring.read(start, position.sample))
-            self._room.set()
-            return True
-        if segment.end is not None and position.sample >= segment.end:
-            position.ended_id = segment.segment_id
-            await stream.end_segment(segment.segment_id, segment.end)
-            return True
-        return False
-
-    async def _receive(self, stream: RecognizerStream) -> None:
-        while True:
-            reply = await stream.receive()
-            self._heard_from_worker = trio.current_time()
-            self._events.progress()
-            match reply:
-                case Working():
-                    pass
-                case Hypothesis(final=True):
-                    self._on_final(reply)
-                case Hypothesis():
-                    self._on_partial(reply)
-
-    def _on_partial(self, hypothesis: Hypothesis) -> None:
-        oldest = self._segments.pending[0].segment_id if self._segments.pending else 0
-        if hypothesis.segment_id != oldest:
-            return  # of a segment that has had its final
-        config = self._config()
-        self._advance(hypothesis.consumed_sample)
-        if self._transcript.segment_id != oldest:
-            self._transcript = SegmentTranscript(oldest)
-        news = self._transcript.advance(hypothesis, with_tentative=config.interim)
-        if news is not None and config.enable_partial_transcripts:
-            self._events.partial(news)
-
-    def _on_final(self, hypothesis: Hypothesis) -> None:
-        segment = self._segments.settle(hypothesis.segment_id)
-        if segment is None:
-            self._log.warning("final_ignored", segment_id=hypothesis.segment_id)
-            return
-        assert segment.end is not None
-        self._advance(segment.end)
-        self._events.final(segment, hypothesis)
-        self._work.set()
-
-    def _advance(self, consumed: int) -> None:
-        self._consumed = max(self._consumed, min(consumed, self._ring.head))
-        self._room.set()
-
-    async def _watch(self, stream: RecognizerStream) -> None:
-        """A worker that owes an answer, takes no audio or holds the client back, and says nothing, is as good as dead."""
-        while True:
-            await trio.sleep(_OWED_CHECK)
-            behind = self._ring.head - self._position.sample > _BEHIND if self._segments.pending else False
-            if not behind and not self._holds_back and not self._owed():
-                self._heard_from_worker = trio.current_time()
-            elif trio.current_time() - self._heard_from_worker > self._limits.worker_silence:
-                raise WorkerUnavailable(f"{stream.model}: no answer for {self._limits.worker_silence:g} s")
+    def _note_broken(self) -> None:
+        """A stream has failed that owed something; what it had heard has to be heard again."""
+        start, now = self._segments.pending[0].start, trio.current_time()
+        self._telemetry.worker_recovery()
+        self._excused += max(0, self._answers.consumed - start)
+        self._answers.forget_consumed(start)
+        self._away_since = now
+        self._broken_at = now if self._broken_at is None else self._broken_at
 
     def _give_up(self, error: WorkerError) -> None:
         """The ended segments are lost, and so is what an open one holds so far; the open one goes on from here."""
-        count = len(self._segments.pending)
+        pending = self._segments.pending
+        count, start = len(pending), pending[0].start
+        end = self._ring.head if pending[-1].end is None else pending[-1].end
         self._drop_pending()
         for _ in range(count):
             self._telemetry.segment_lost()
         self._log.error("segments_lost", count=count, error=type(error).__name__)
-        self._events.lost(count, error)
+        self._events.lost(count, start, end, error)
+
+    async def _let_pass(self, rejected: StreamConfig) -> None:
+        """The rest of a speech that was rejected would be rejected too: it is dropped, and the client told only once."""
+        segment = self._segments.open
+        while segment is not None and segment in self._segments.pending and rejected == self.stream_config():
+            await self.wait_work()
+            self._drop_pending()
 
     def _drop_pending(self) -> None:
-        self._segments.abandon(self._ring.head)
-        self._consumed = self._ring.head
-        self._room.set()
+        self._answers.drop(now=trio.current_time())
+        self._away_since = self._broken_at = None
+        self._idle.set()
 
 
 def explain_loss(segments: int, error: WorkerError) -> tuple[str, str]:

@@ -1,16 +1,16 @@
 """One session: a nursery that owns everything the session ever started.
 
     outer nursery: outbox (the only writer), which lives until the last message is written
-      inner nursery: intake, recognition, speaker, state timeouts, stall watch
+      inner nursery: intake, recognition, speaker, state timeouts, watch, and the flush of a closing session
                      cancelled as a whole when the session ends, for whatever reason
 
-Every end comes out of `run`: a last final is flushed if there is time for it, `session.closed` is always the last
-message, and a close frame always follows. An exception in here ends this session alone, with close code 1011.
+A session is not a connection's task: `attach` gives it one, and it waits some time for another when that is lost. Every
+end comes out of `run`: a last final is flushed if there is time for it, `session.closed` is always the last message,
+and every connection is given a close code. An exception in here ends this session alone, with close code 1011.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import structlog
 import trio
@@ -19,8 +19,7 @@ from voicetrio.core.config import SessionConfig, SessionLimits
 from voicetrio.core.errors import RemoteError, WorkerError
 from voicetrio.core.hypothesis import Hypothesis
 from voicetrio.core.segments import Segment
-from voicetrio.core.server_messages import final_message, milliseconds, partial_message
-from voicetrio.core.states import Lifecycle, State, Trigger
+from voicetrio.core.states import State, Trigger
 from voicetrio.core.transcript import Partial
 from voicetrio.session.ear import Ear
 from voicetrio.session.endings import (
@@ -34,61 +33,53 @@ from voicetrio.session.endings import (
     End,
 )
 from voicetrio.session.intake import Intake
+from voicetrio.session.line import Attachment, Line
 from voicetrio.session.outbox import Outbox, SlowClient
-from voicetrio.session.ports import Link, Recognizer, Synthesizer, Telemetry, VoiceDetector
-from voicetrio.session.recognition import Recognition, explain_loss
+from voicetrio.session.ports import Link, Ports
+from voicetrio.session.recognition import Recognition
+from voicetrio.session.reporter import Reporter, welcome_message
 from voicetrio.session.speaker import Speaker
-
-_STALL_CHECK = 1.0
-"""Seconds between looks at a send that does not return, and at a speaker whose audio stays away."""
-
-_LULL = 5.0
-"""Seconds without audio in the middle of a speech that end it, as with a push-to-talk button: no silence would ever come,
-and ACTIVE has no timeout. Longer than the gaps of a mobile network, which would only cut the speech, without a hole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What a session is given by the composition root."""
-
-    recognizer: Recognizer
-    synthesizer: Synthesizer
-    make_detector: Callable[[str], VoiceDetector]
-    telemetry: Telemetry
+from voicetrio.session.timeouts import Timeouts
+from voicetrio.session.watch import Watch
 
 
 class Session:
-    """`run` it once. Everything else may be called from other tasks while it runs."""
+    """`attach` a connection and `run` it, once. Everything else may be called from other tasks while it runs."""
 
     def __init__(
-        self, session_id: str, link: Link, *, config: SessionConfig, limits: SessionLimits, ports: Ports
+        self, session_id: str, *, config: SessionConfig, limits: SessionLimits, ports: Ports, resume_token: str
     ) -> None:
+        """`resume_token` is a secret: who has it may take the session over."""
         self.session_id = session_id
+        self.resume_token = resume_token
         self._config = config
         self._limits = limits
-        self._telemetry = ports.telemetry
+        self._recognizer = ports.recognizer
+        self._telemetry = telemetry = ports.telemetry
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind(session_id=session_id)
         self._started = trio.current_time()
-        self._lifecycle = Lifecycle(config.timeouts, now=self._started)
-        self._deadline_moved = trio.Event()
+        self._timeouts = Timeouts(config.timeouts, on_timeout=self._time_out)
         self._end: End | None = None
         self._scope = trio.CancelScope()
+        self._lingering = trio.CancelScope()
         self._writer_scope = trio.CancelScope(shield=True)
-        self._intake_scope = trio.CancelScope()
-        self._transcribed = 0
-        self._had_partial = False
-        self._speech_began = self._started
-        self._heard_at = self._started
-        self._model = ports.recognizer.model()
-        self._link = link
-        self._outbox = Outbox(link, limits)
+        self._written = trio.Event()
+        self._flush = trio.Event()
+        self._closing_since = 0.0
+        self._has_been_attached = False
+        self._left_at: float | None = None
+        self._line = Line()
+        self._outbox = Outbox(self._line, limits)
         self._ear = Ear(
             config,
             limits,
             make_detector=ports.make_detector,
             events=self,
-            telemetry=ports.telemetry,
+            telemetry=telemetry,
             clock=trio.current_time,
+        )
+        self._reporter = Reporter(
+            self._outbox, clock=self._ear.clock, now_ms=self.now_ms, telemetry=telemetry, log=self._log
         )
         self._recognition = Recognition(
             ring=self._ear.ring,
@@ -98,7 +89,7 @@ class Session:
             config=lambda: self._config,
             limits=limits,
             events=self,
-            telemetry=ports.telemetry,
+            telemetry=telemetry,
             log=self._log,
         )
         self._speaker = Speaker(
@@ -106,43 +97,97 @@ class Session:
             outbox=self._outbox,
             mouth=self,
             limits=limits,
-            telemetry=ports.telemetry,
+            telemetry=telemetry,
             log=self._log,
         )
         self._intake = Intake(
-            link=link,
             ear=self._ear,
             recognition=self._recognition,
             speaker=self._speaker,
             session=self,
             recognizer=ports.recognizer,
             synthesizer=ports.synthesizer,
+            reporter=self._reporter,
             limits=limits,
+        )
+        self._watch = Watch(
+            stalled_since=lambda: self._outbox.stalled_since,
+            send_stall=limits.send_stall,
+            give_up=lambda: self.end(SLOW_CLIENT),
+            waits_for_audio=lambda: self.state is State.ACTIVE and self._line.current is not None,
+            end_speech=self._ear.pause,
+            no_audio=self._intake.tell_dropped,
         )
 
     # -- from other tasks -------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
-        return self._lifecycle.state
+        return self._timeouts.state
 
     @property
     def config(self) -> SessionConfig:
         return self._config
+
+    @property
+    def closing(self) -> bool:
+        """Whether the session only flushes what it has heard."""
+        return self.state in (State.CLOSING, State.CLOSED)
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether the connection was lost, and the session waits for the client to come back."""
+        return self._left_at is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether the session takes no connection any more."""
+        return self._line.released
+
+    def attach(self, link: Link, *, received: int | None = None) -> Attachment:
+        """Talk to the client over this connection from now on; one that it had before is given up.
+
+        `received` says how many text frames of this session the client has, without those of type `session.created`;
+        what it has missed is repeated. The caller waits for `Attachment.over` and closes the connection.
+        """
+        now = trio.current_time()
+        resumed, self._has_been_attached = self._has_been_attached, True
+        if self._left_at is not None:
+            self._intake.excuse(now - self._left_at)  # what the client has heard meanwhile comes at once
+        if resumed:
+            self._telemetry.session_resumed()
+            self._log.info("session_resumed")
+        self._left_at = None
+        welcome = welcome_message(
+            self.session_id,
+            resume_token=self.resume_token,
+            model=self._recognizer.model(),
+            config=self._config,
+            limits=self._limits,
+            resumed=resumed,
+            next_audio_ms=self._ear.resume(),
+        )
+        attachment = Attachment(link, welcome, received)
+        self._line.attach(attachment)
+        return attachment
 
     def end(self, end: End) -> None:
         """End the session at once: what was heard and not yet transcribed is dropped. The first reason counts."""
         if self._end is None:
             self._end = end
         self._scope.cancel(reason=f"session ends: {self._end.reason}")
+        if end is not self._end:
+            self._lingering.cancel(reason=f"session ends: {end.reason}")
 
     def close(self, end: End = CLOSED_BY_CLIENT) -> None:
         """End the session in order: no more input, the last final is delivered, then the end."""
-        if self._end is None and self._lifecycle.allows(Trigger.CLOSE):
+        if self._end is None and self._timeouts.allows(Trigger.CLOSE):
             self._end = end
-            self._move(Trigger.CLOSE)
-            self._intake_scope.cancel(reason=f"session closes: {end.reason}")
+            self._closing_since = trio.current_time()
+            self._timeouts.move(Trigger.CLOSE)
+            self._ear.finish()
             self._speaker.cancel(None, reason="closed")
+            self._flush.set()
 
     def cancel(self) -> None:
         """Drop everything and end."""
@@ -157,6 +202,7 @@ class Session:
                 nursery.start_soon(self._write)
                 try:
                     await self._converse()
+                    await self._wait_for_listener()
                 finally:
                     with trio.move_on_after(self._limits.farewell, shield=True) as goodbye:
                         await self._say_goodbye()
@@ -165,8 +211,9 @@ class Session:
                     self._writer_scope.cancel(reason="the farewell had its time")
         finally:
             end = self._end or GOING_AWAY
-            if self._lifecycle.state is not State.CLOSED:
-                self._lifecycle.handle(Trigger.ABORT, now=trio.current_time())
+            self._line.release(end)
+            if self.state is not State.CLOSED:
+                self._timeouts.move(Trigger.ABORT)
             seconds = trio.current_time() - self._started
             self._telemetry.session_closed(end.reason, seconds)
             self._log.info("session_closed", reason=end.reason, code=end.code, seconds=round(seconds, 3))
@@ -178,194 +225,143 @@ class Session:
         """The writer. A cancel from outside ends the conversation, not the farewell, which is bounded."""
         with self._writer_scope:
             await self._outbox.run()
+        self._written.set()
 
     async def _converse(self) -> None:
         try:
-            await self._live()
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._receive)
+                    nursery.start_soon(self._recognition.run)
+                    nursery.start_soon(self._speaker.run)
+                    nursery.start_soon(self._timeouts.run)
+                    nursery.start_soon(self._watch.run)
+                    nursery.start_soon(self._finish)
         except* SlowClient:
             self._end = self._end or SLOW_CLIENT
         except* Exception:
             self._end = INTERNAL_ERROR
             self._log.exception("session_crashed")
 
-    async def _live(self) -> None:
-        with self._scope:
-            self._outbox.post(
-                {
-                    "type": "session.created",
-                    "session_id": self.session_id,
-                    "model": self._model,
-                    "config": self._config.as_message(),
-                    "resumed": False,
-                    "next_audio_ms": 0,
-                }
-            )
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._receive)
-                nursery.start_soon(self._recognition.run)
-                nursery.start_soon(self._speaker.run)
-                nursery.start_soon(self._watch_deadline)
-                nursery.start_soon(self._watch_stall)
+    async def _wait_for_listener(self) -> None:
+        """Somebody who asked for an orderly end and then lost the connection may still come for the last final."""
+        if self._left_at is not None and self._end in (CLOSED_BY_CLIENT, TIMED_OUT):
+            with self._lingering:
+                self._lingering.deadline = self._left_at + self._limits.resume_grace
+                await self._line.wait_attached()
 
     async def _receive(self) -> None:
-        with self._intake_scope:
-            await self._intake.run()
-            self.end(DISCONNECTED)
-            return
-        assert self._end is not None, "only `close` cancels the intake"
-        self._ear.finish()
-        await self._recognition.wait_idle()
-        if self._lifecycle.state is State.CLOSING:
-            self._lifecycle.handle(Trigger.FLUSHED, now=trio.current_time())
-        self.end(self._end)
-
-    async def _watch_deadline(self) -> None:
-        """The state timeouts: a cancel scope around a wait for the deadline to be moved."""
+        """Serve one connection after the other; a client that is away for longer than the grace is not waited for."""
         while True:
-            moved = self._deadline_moved = trio.Event()
-            with trio.move_on_at(self._lifecycle.deadline):
-                await moved.wait()
-            if not moved.is_set() and trio.current_time() >= self._lifecycle.deadline:
-                self._time_out()
+            with trio.move_on_after(self._limits.resume_grace):
+                await self._line.wait_attached()
+            attachment = self._line.current
+            if attachment is None:
+                self.close(DISCONNECTED)
+                return
+            await self._intake.serve(attachment)
+            if not attachment.over.is_set():
+                self._line.lose(attachment)
+            if self._line.current is None:
+                self._left_at = trio.current_time()
+                self._log.info("client_away")
 
-    def _time_out(self) -> None:
-        match self._lifecycle.state:
+    async def _finish(self) -> None:
+        """Once the session closes: wait for the last final, and end."""
+        await self._flush.wait()
+        await self._recognition.wait_idle()
+        if self.state is State.CLOSING:
+            self._timeouts.move(Trigger.FLUSHED)
+        self.end(self._end or CLOSED_BY_CLIENT)
+
+    def _time_out(self, state: State) -> None:
+        match state:
             case State.SILENCE:
-                self._move(Trigger.TIMEOUT)
+                self._timeouts.move(Trigger.TIMEOUT)
                 self._recognition.release()
-                hold_ms = round(self._config.timeouts.hold * 1000)
-                self._outbox.post({"type": "session.hold", "timestamp_ms": self.now_ms(), "hold_timeout_ms": hold_ms})
+                self._reporter.held(self._config.timeouts.hold)
             case State.INIT:
-                self._move(Trigger.TIMEOUT)
+                self._timeouts.move(Trigger.TIMEOUT)
                 self.end(TIMED_OUT)
             case State.HOLD:
                 self.close(TIMED_OUT)
             case State.CLOSING:
-                self.post_error(
-                    "final_timeout",
-                    f"the last {len(self._ear.segments.pending)} segment(s) were not transcribed in time",
-                    recoverable=False,
-                )
-                self._move(Trigger.TIMEOUT)
+                if self._ear.segments.pending:
+                    self._reporter.flush_timed_out(self._ear.segments.pending)
+                self._timeouts.move(Trigger.TIMEOUT)
                 self.end(self._end or TIMED_OUT)
             case State.ACTIVE | State.CLOSED:
                 pass
 
-    async def _watch_stall(self) -> None:
-        while True:
-            await trio.sleep(_STALL_CHECK)
-            since = self._outbox.stalled_since
-            if since is not None and trio.current_time() - since > self._limits.send_stall:
-                self.end(SLOW_CLIENT)
-            if self._recognition.holds_back:
-                self._heard_at = trio.current_time()
-            elif self._lifecycle.state is State.ACTIVE and trio.current_time() - self._heard_at > _LULL:
-                self._ear.pause()
-
     async def _say_goodbye(self) -> None:
-        end = self._end or GOING_AWAY
-        self._outbox.post_last(
-            {
-                "type": "session.closed",
-                "reason": end.reason,
-                "total_duration_ms": self.now_ms(),
-                "segments_transcribed": self._transcribed,
-            }
-        )
-        await self._outbox.wait_written()
-        await self._link.close(end.code, end.reason)
-
-    def _move(self, trigger: Trigger) -> None:
-        self._lifecycle.handle(trigger, now=trio.current_time())
-        self._deadline_moved.set()
+        with suppress(SlowClient):  # then it is not told this either
+            self._intake.tell_dropped()
+        self._reporter.closed(self._end or GOING_AWAY)
+        if self._line.current is not None:
+            await self._written.wait()
 
     # -- what intake asks for ---------------------------------------------------------------------------------------
 
     def configure(self, config: SessionConfig) -> None:
         """Use these values from now on. They have been checked."""
         self._config = config
-        self._lifecycle.configure(config.timeouts)
-        self._deadline_moved.set()
+        self._timeouts.configure(config.timeouts)
         self._ear.configure(config)
         self._recognition.reconfigure()
-        self._outbox.post({"type": "session.configured", "config": config.as_message()})
+        self._reporter.configured(config)
 
     def refuse(self, error: RemoteError) -> None:
         """Tell the client what was wrong with what it sent; end the session where it cannot go on."""
-        self.post_error(error.code, error.message, recoverable=error.recoverable)
+        self._reporter.error(error.code, error.message, recoverable=error.recoverable)
         if not error.recoverable:
             self.end(End(error.code, error.close_code))
 
-    def post_error(self, code: str, message: str, *, recoverable: bool) -> None:
-        self._telemetry.client_error(code)
-        self._log.info("client_error", code=code, recoverable=recoverable)
-        self._outbox.post({"type": "error", "code": code, "message": message, "recoverable": recoverable})
+    def audio_came(self) -> float:
+        return self._watch.audio_came()
 
     # -- EarEvents --------------------------------------------------------------------------------------------------
 
     def speech_started(self, at_sample: int) -> None:
-        if self._lifecycle.allows(Trigger.SPEECH_START):
-            self._move(Trigger.SPEECH_START)
-        self._speech_began = trio.current_time()
-        self._had_partial = False
-        self._outbox.post({"type": "vad.speech_start", "timestamp_ms": milliseconds(at_sample)})
+        if self._timeouts.allows(Trigger.SPEECH_START):
+            self._timeouts.move(Trigger.SPEECH_START)
+        self._reporter.speech_started(at_sample)
 
     def speech_ended(self, at_sample: int) -> None:
-        if self._lifecycle.allows(Trigger.SPEECH_END):
-            self._move(Trigger.SPEECH_END)
-        self._outbox.post({"type": "vad.speech_end", "timestamp_ms": milliseconds(at_sample)})
+        if self._timeouts.allows(Trigger.SPEECH_END):
+            self._timeouts.move(Trigger.SPEECH_END)
+        self._reporter.speech_ended(at_sample)
 
     def audio_added(self) -> None:
-        self._heard_at = trio.current_time()
         self._recognition.audio_added()
 
     # -- RecognitionEvents ------------------------------------------------------------------------------------------
 
     def partial(self, news: Partial) -> None:
-        if not self._had_partial:
-            self._had_partial = True
-            self._telemetry.first_partial(trio.current_time() - self._speech_began)
-        message = partial_message(news, with_tentative=self._config.interim)
-        self._outbox.post(message, replace_key=news.segment_id)
+        self._reporter.partial(news, with_tentative=self._config.interim)
 
     def final(self, segment: Segment, hypothesis: Hypothesis) -> None:
-        assert segment.end is not None
-        assert segment.ended_at is not None
+        self._reporter.final(segment, hypothesis)
         self._ear.settled()
-        if hypothesis.words:
-            self._transcribed += 1
-        if hypothesis.confidence is not None:
-            self._telemetry.confidence(hypothesis.confidence)
-        message = final_message(segment.segment_id, segment.start, segment.end, hypothesis)
-        ended_at = segment.ended_at
-        self._outbox.post(message, on_written=lambda: self._telemetry.final_written(trio.current_time() - ended_at))
 
-    def lost(self, segments: int, error: WorkerError) -> None:
+    def lost(self, segments: int, start: int, end: int, error: WorkerError) -> None:
+        self._reporter.lost(segments, start, end, error)
         self._ear.settled()
-        code, message = explain_loss(segments, error)
-        self.post_error(code, message, recoverable=True)
 
     def progress(self) -> None:
-        if self._lifecycle.state is State.CLOSING:
-            self._lifecycle.rearm(now=trio.current_time())
-            self._deadline_moved.set()
+        """A flush goes on for as long as the worker is alive, within reason."""
+        if self.state is State.CLOSING and trio.current_time() - self._closing_since < self._limits.closing_max:
+            self._timeouts.rearm()
 
     # -- Mouth ------------------------------------------------------------------------------------------------------
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
         """Around an utterance that can be heard: nobody is listened to, unless the session listens in full duplex."""
-        self._lifecycle.pause()
-        self._deadline_moved.set()
-        try:
+        with ExitStack() as stack:
+            stack.enter_context(self._timeouts.paused())
             if self._config.duplex == "mute":
-                with self._ear.mute():
-                    yield
-            else:
-                yield
-        finally:
-            self._lifecycle.resume(now=trio.current_time())
-            self._deadline_moved.set()
+                stack.enter_context(self._ear.mute())
+            yield
 
     def now_ms(self) -> int:
-        return milliseconds(self._ear.ring.head)
+        return self._ear.position_ms

@@ -11,6 +11,7 @@ import secrets
 from collections import deque
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -20,7 +21,7 @@ from voicetrio.core.config import SessionLimits
 from voicetrio.core.errors import RemoteError, WorkerBusy, WorkerError, WorkerRejected, WorkerUnavailable
 from voicetrio.core.messages import Speak
 from voicetrio.core.pcm import Resampler
-from voicetrio.core.playback import Playback
+from voicetrio.core.playback import Playback, WordMark
 from voicetrio.core.ring import SAMPLE_BYTES
 from voicetrio.session.outbox import Outbox
 from voicetrio.session.ports import SpeechAudio, SpeechRequest, Synthesizer, Telemetry
@@ -34,7 +35,7 @@ class Mouth(Protocol):
         ...
 
     def now_ms(self) -> int:
-        """The session's audio clock, for timestamps."""
+        """Where the next audio begins, in milliseconds of the client's audio clock."""
         ...
 
 
@@ -49,14 +50,22 @@ class Utterance:
     playback: Playback | None = None
     """From the first sound on."""
     resampler: Resampler | None = None
-    sending_finished: bool = False
+    made: int = 0
+    """Samples that were given to the outbox."""
+    end_announced: bool = False
+    """Whether `tts.speaking_end` was posted."""
     reported: trio.Event = field(default_factory=trio.Event)
-    """Set, and replaced, at each progress report."""
+    """Set, and replaced, when more is known of the playback."""
 
     def cancel(self, reason: str) -> None:
         if self.cancelled is None:
             self.cancelled = reason
         self.scope.cancel(reason=reason)
+
+    def wake(self) -> None:
+        """What is known of the playback has changed."""
+        self.reported.set()
+        self.reported = trio.Event()
 
 
 class Speaker:
@@ -125,8 +134,7 @@ class Speaker:
             # All of it: clients know the length in whole milliseconds, rounded down, from `tts.speaking_end`.
             played = current.playback.sent
         current.playback.report(played, now=trio.current_time())
-        current.reported.set()
-        current.reported = trio.Event()
+        current.wake()
 
     async def run(self) -> None:
         """Say what is queued until cancelled; then each utterance that is left is told its end."""
@@ -162,7 +170,7 @@ class Speaker:
         error: WorkerError | None = None
         with ExitStack() as audible:
             try:
-                with trio.move_on_after(self._limits.worker_silence) as patience:
+                with trio.move_on_after(self._limits.synthesis_silence) as patience:
                     async with self._synthesizer.open_speech(utterance.request) as stream:
                         while (audio := await stream.receive()) is not None:
                             patience.deadline = math.inf  # how long the client takes is not the worker's fault
@@ -170,30 +178,34 @@ class Speaker:
                                 audible.enter_context(self._mouth.speaking())
                                 self._begin(utterance, audio)
                             await self._send(utterance, audio)
-                            patience.deadline = trio.current_time() + self._limits.worker_silence
+                            patience.deadline = trio.current_time() + self._limits.synthesis_silence
                         patience.deadline = math.inf
                         await self._flush(utterance)
                 if patience.cancelled_caught:
-                    raise WorkerUnavailable(f"the worker gave no sound for {self._limits.worker_silence:g} s")
+                    raise WorkerUnavailable(f"the worker gave no sound for {self._limits.synthesis_silence:g} s")
             except WorkerError as failure:
                 error = failure
             if error is not None or utterance.playback is None:
                 self._failed(utterance, error)
             if utterance.playback is None:
                 return "failed"
-            self._finish_sending(utterance, utterance.playback, cancelled=False)
+            await self._finish_sending(utterance, utterance.playback)
             await self._wait_heard(utterance, utterance.playback)
-            heard_ms = utterance.playback.milliseconds(utterance.playback.sent)
-            self._outbox.post({"type": "playback.completed", "request_id": utterance.request_id, "heard_ms": heard_ms})
+            self._outbox.post(
+                {
+                    "type": "playback.completed",
+                    "request_id": utterance.request_id,
+                    "heard_ms": utterance.playback.milliseconds(utterance.playback.sent),
+                    "timestamp_ms": self._mouth.now_ms(),
+                }
+            )
         return "completed" if error is None else "failed"
 
     def _begin(self, utterance: Utterance, audio: SpeechAudio) -> None:
-        now = trio.current_time()
         rate = self._limits.output_sample_rate
-        utterance.playback = Playback(rate, now=now)
+        utterance.playback = Playback(rate, now=trio.current_time())
         if audio.sample_rate != rate:
             utterance.resampler = Resampler(audio.sample_rate, rate)
-        self._telemetry.first_speech(now - utterance.asked_at)
         self._outbox.post(
             {
                 "type": "tts.speaking_start",
@@ -212,15 +224,15 @@ class Speaker:
             pcm = utterance.resampler.push(pcm)
             ratio = playback.sample_rate / audio.sample_rate
             marks = tuple(replace(mark, start_sample=int(mark.start_sample * ratio)) for mark in marks)
-        await self._outbox.send_audio(pcm)
-        playback.extend(len(pcm) // SAMPLE_BYTES, marks, now=trio.current_time())
+        await self._outbox.send_audio(pcm, partial(self._note_sent, utterance, len(pcm) // SAMPLE_BYTES, marks))
+        utterance.made += len(pcm) // SAMPLE_BYTES
 
     async def _flush(self, utterance: Utterance) -> None:
         """Send what the resampler still holds."""
         if utterance.resampler is not None and utterance.playback is not None:
             pcm = utterance.resampler.push(b"", last=True)
-            await self._outbox.send_audio(pcm)
-            utterance.playback.extend(len(pcm) // SAMPLE_BYTES, now=trio.current_time())
+            await self._outbox.send_audio(pcm, partial(self._note_sent, utterance, len(pcm) // SAMPLE_BYTES, ()))
+            utterance.made += len(pcm) // SAMPLE_BYTES
 
     def _failed(self, utterance: Utterance, error: WorkerError | None) -> None:
         match error:
@@ -242,19 +254,30 @@ class Speaker:
             }
         )
 
-    def _finish_sending(self, utterance: Utterance, playback: Playback, *, cancelled: bool) -> None:
-        if utterance.sending_finished:
+    def _note_sent(self, utterance: Utterance, samples: int, marks: tuple[WordMark, ...]) -> None:
+        """The connection has taken this audio: from now on it can be heard."""
+        if utterance.playback is None:
             return
-        utterance.sending_finished = True
+        if utterance.playback.sent == 0:
+            self._telemetry.first_speech(trio.current_time() - utterance.asked_at)
+        utterance.playback.extend(samples, marks, now=trio.current_time())
+        utterance.wake()
+
+    async def _finish_sending(self, utterance: Utterance, playback: Playback) -> None:
+        """All audio has been made; the connection takes it as quickly as the client reads."""
+        while playback.sent < utterance.made:
+            await utterance.reported.wait()
         playback.finish()
-        self._outbox.post(
-            {
-                "type": "tts.speaking_end",
-                "request_id": utterance.request_id,
-                "duration_ms": playback.milliseconds(playback.sent),
-                "cancelled": cancelled,
-            }
-        )
+        utterance.end_announced = True
+        self._outbox.post(self._speaking_end(utterance, playback.milliseconds(playback.sent), cancelled=False))
+
+    def _speaking_end(self, utterance: Utterance, duration_ms: int, *, cancelled: bool) -> dict[str, object]:
+        return {
+            "type": "tts.speaking_end",
+            "request_id": utterance.request_id,
+            "duration_ms": duration_ms,
+            "cancelled": cancelled,
+        }
 
     async def _wait_heard(self, utterance: Utterance, playback: Playback) -> None:
         """Until the listener has heard the end, by its own reports or by the clock."""
@@ -271,7 +294,10 @@ class Speaker:
             heard_ms = playback.milliseconds(playback.heard(now=now))
             heard_text = playback.heard_text(utterance.request.text, now=now)
             self._outbox.drop_audio()
-            self._finish_sending(utterance, playback, cancelled=True)
+            utterance.playback = None  # what is still on its way out is of no account any more
+            if not utterance.end_announced:
+                sent_ms = playback.milliseconds(playback.sent)
+                self._outbox.post(self._speaking_end(utterance, sent_ms, cancelled=True))
         self._outbox.post(
             {
                 "type": "playback.interrupted",
@@ -279,5 +305,6 @@ class Speaker:
                 "heard_ms": heard_ms,
                 "heard_text": heard_text,
                 "reason": utterance.cancelled or "closed",
+                "timestamp_ms": self._mouth.now_ms(),
             }
         )

@@ -1,0 +1,112 @@
+"""The door of `/ws/{session_id}`: who may come in, as whom, and how a connection ends.
+
+A connection is a task here; a session lives in the registry. The task brings its connection to the session, waits until
+the session does not use it any more, and closes it with the code it is told.
+"""
+
+from typing import Any, cast
+
+import trio
+from quart import abort, websocket
+
+from voicetrio.gateway.house import House
+from voicetrio.gateway.link import WebSocketLink
+from voicetrio.gateway.origin import is_allowed
+from voicetrio.gateway.registry import is_session_id, new_resume_token
+from voicetrio.session.endings import GOING_AWAY
+from voicetrio.session.line import Attachment
+from voicetrio.session.session import Session
+
+_CLOSE_TIMEOUT = 1.0
+"""Seconds to hand over a close frame. A client that does not read would hold it, and the connection is cut then."""
+
+_REFUSALS = {
+    "going_away": (1001, "the server is stopping"),
+    "overloaded": (1013, "all places of this server are taken; try again later"),
+    "session_over": (1000, "this session has just ended; open another one"),
+}
+
+
+async def serve_connection(house: House, session_id: str) -> None:
+    """Serve one WebSocket to its end."""
+    _check_origin(house)
+    if not is_session_id(session_id):
+        house.telemetry.connection_refused("bad_session_id")
+        abort(400, "a session id is 1 to 128 characters of letters, digits, '-', '_' and '.'")
+    received = _received(house)
+    registry = house.registry
+    session = registry.resumable(session_id, websocket.args.get("resume", ""))
+    if session is None:
+        other = registry.find(session_id)
+        if other is not None and not other.waits_for_client:
+            house.telemetry.connection_refused("in_use")
+            abort(409, "this session id has a live connection")
+        if other is not None:
+            await registry.replace(session_id)
+        if registry.going_away or registry.full or registry.find(session_id) is not None:
+            await _refuse(house, "going_away" if registry.going_away else "overloaded")
+            return
+        session = Session(
+            session_id,
+            config=house.session_config,
+            limits=house.session_limits,
+            ports=house.ports,
+            resume_token=new_resume_token(),
+        )
+        registry.start(session)
+        received = None
+    await _connect(house, session, received)
+
+
+async def _connect(house: House, session: Session, received: int | None) -> None:
+    link = WebSocketLink(cast("Any", websocket)._get_current_object())
+    await websocket.accept()
+    if session.over:
+        await _refuse(house, "session_over", accepted=True)
+        return
+    attachment = session.attach(link, received=received)
+    try:
+        await attachment.over.wait()
+    except trio.Cancelled:
+        # Only the end of the server cancels a connection: the session says goodbye on it, within its own limits.
+        session.end(GOING_AWAY)
+        raise
+    finally:
+        with trio.move_on_after(house.session_limits.farewell + _CLOSE_TIMEOUT, shield=True):
+            await attachment.over.wait()
+        await _close(link, attachment)
+
+
+async def _close(link: WebSocketLink, attachment: Attachment) -> None:
+    if attachment.verdict is not None:
+        with trio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+            await link.close(attachment.verdict.code, attachment.verdict.reason)
+
+
+def _check_origin(house: House) -> None:
+    origin, host = websocket.headers.get("Origin"), websocket.headers.get("Host")
+    if not is_allowed(origin, host, house.allowed_origins, loopback_only=house.loopback_only):
+        house.telemetry.connection_refused("origin")
+        abort(403, "this page may not use this server; its operator can allow it with server.allowed_origins")
+
+
+def _received(house: House) -> int | None:
+    """How many text frames a client that comes back says it has."""
+    text = websocket.args.get("received")
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        house.telemetry.connection_refused("bad_request")
+        abort(400, "received: must be the number of text frames received, without those of type session.created")
+    return int(text)
+
+
+async def _refuse(house: House, why: str, *, accepted: bool = False) -> None:
+    """Accept and say why: a browser shows nobody the HTTP status of a refused upgrade."""
+    house.telemetry.connection_refused(why)
+    if not accepted:
+        await websocket.accept()
+    code, text = _REFUSALS[why]
+    await websocket.send(f'{{"type":"error","code":"{why}","message":"{text}","recoverable":false}}')
+    await websocket.send(f'{{"type":"session.closed","reason":"{why}","total_duration_ms":0,"segments_transcribed":0}}')
+    await websocket.close(code, why)

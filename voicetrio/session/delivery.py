@@ -1,0 +1,202 @@
+"""One recogniser stream, from its opening to its end: segments go out, answers come in, and silence is noticed.
+
+    ring --audio--> [send task] --stream--> worker --answers--> [receive task] --> Answers
+                                  [watch task]: a worker that owes something and says nothing is as good as dead
+
+Where the sending starts is read from the write-ahead log, and the audio from the ring: for a stream that replaces a
+broken one, this is the replay, and there is no other code for it.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+import trio
+
+from voicetrio.core.config import SAMPLE_RATE, SessionLimits
+from voicetrio.core.errors import WorkerError, WorkerUnavailable
+from voicetrio.core.hypothesis import Hypothesis, Working
+from voicetrio.core.ring import RingBuffer
+from voicetrio.core.segments import Segment, Segments
+from voicetrio.core.wal import WriteAheadLog
+from voicetrio.session.answers import Answers
+from voicetrio.session.ports import RecognizerStream, StreamConfig
+
+_CHUNK_MIN = SAMPLE_RATE * 100 // 1000
+"""100 ms: worker traffic is a third of the gateway's work, and goes with the number of messages. Twice would be felt."""
+
+_CHUNK_MAX = SAMPLE_RATE
+"""1 s, when catching up."""
+
+_BEHIND = 2 * SAMPLE_RATE
+"""Audio that is not sent although a segment waits: the stream's flow control holds it back."""
+
+_OWED_CHECK = 0.5
+"""Seconds between looks at a worker that owes an answer."""
+
+
+class Desk(Protocol):
+    """What a delivery needs of its session's recognition."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the stream should stay open when nothing is owed on it."""
+        ...
+
+    def stream_config(self) -> StreamConfig:
+        """What a stream that is opened now should have."""
+        ...
+
+    async def wait_work(self) -> None:
+        """Wait for more audio, an end, or a change of what is wanted."""
+        ...
+
+    def audio_sent(self) -> None: ...
+    def answered(self) -> None:
+        """A final has come."""
+        ...
+
+
+class Delivery:
+    """Made for one stream; `run` it once."""
+
+    def __init__(
+        self,
+        stream: RecognizerStream,
+        *,
+        desk: Desk,
+        ring: RingBuffer,
+        segments: Segments,
+        wal: WriteAheadLog,
+        answers: Answers,
+        limits: SessionLimits,
+        progress: Callable[[], None],
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self._stream = stream
+        self._desk = desk
+        self._ring = ring
+        self._segments = segments
+        self._answers = answers
+        self._limits = limits
+        self._progress = progress
+        self._log = log
+        self._config = desk.stream_config()
+        checkpoint = wal.checkpoint
+        self._first_id = checkpoint.segment_id
+        self._committed = checkpoint.buffer_offset
+        self._segment_id = 0
+        """The segment that is being sent; 0 before the first."""
+        self._prompted = False
+        self._ended_id = 0
+        """The last segment whose end was sent."""
+        self.sent = checkpoint.buffer_offset
+        """Audio before this sample was sent on this stream, or needs not be."""
+        self._opened_at = self._heard_at = trio.current_time()
+
+    @property
+    def served_for(self) -> float:
+        """Seconds from the opening to the last sign of life."""
+        return self._heard_at - self._opened_at
+
+    async def run(self) -> None:
+        """Use the stream until it is not wanted any more. Raises `WorkerError` when it fails. Safe to cancel."""
+        failure: WorkerError | None = None
+
+        async def guarded(task: Callable[[], Awaitable[None]]) -> None:
+            nonlocal failure
+            try:
+                await task()
+            except WorkerError as error:
+                failure = error
+            nursery.cancel_scope.cancel(reason="this recogniser stream is over")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(guarded, self._receive)
+            nursery.start_soon(guarded, self._watch)
+            nursery.start_soon(guarded, self._send)
+        if failure is not None:
+            raise failure
+
+    async def _send(self) -> None:
+        """Send what is pending, and wait for more; returns when the stream is to be closed and owes nothing."""
+        while True:
+            segment = self._next_to_send()
+            stale = self._config != self._desk.stream_config()
+            if segment is None or (stale and segment.segment_id != self._segment_id):
+                if (stale or not self._desk.wanted) and not self._owed():
+                    return
+            else:
+                if segment.segment_id != self._segment_id:
+                    self._segment_id = segment.segment_id
+                    self.sent = max(segment.start, self._committed)
+                    self._prompted = False
+                if await self._send_some(segment):
+                    continue
+            await self._desk.wait_work()
+
+    def _owed(self) -> bool:
+        """Whether the worker has been sent a whole segment and has not answered with its final."""
+        pending = self._segments.pending
+        return bool(pending) and pending[0].segment_id <= self._ended_id
+
+    def _next_to_send(self) -> Segment | None:
+        for segment in self._segments.pending:
+            if segment.segment_id > self._ended_id and segment.segment_id >= self._first_id:
+                return segment
+        return None
+
+    async def _prompt(self, segment: Segment) -> None:
+        """Before a segment's first audio: what an encoder-decoder engine should know of the segment before."""
+        self._prompted = True
+        if self._stream.architecture == "encoder-decoder":
+            if segment.prompt is None:
+                segment.prompt = self._answers.prompt_for(self._config.language)
+            if segment.prompt:
+                await self._stream.begin_segment(segment.segment_id, segment.prompt)
+
+    async def _send_some(self, segment: Segment) -> bool:
+        """Send one message of this segment. False when there is not enough audio for one yet."""
+        stop = self._ring.head if segment.end is None else segment.end
+        samples = min(stop - self.sent, _CHUNK_MAX)
+        if samples > 0 and (segment.end is not None or samples >= _CHUNK_MIN):
+            if not self._prompted:
+                await self._prompt(segment)
+            start, self.sent = self.sent, self.sent + samples
+            await self._stream.send_audio(segment.segment_id, start, self._ring.read(start, self.sent))
+            self._desk.audio_sent()
+            return True
+        if segment.end is not None and self.sent >= segment.end:
+            self._ended_id = segment.segment_id
+            await self._stream.end_segment(segment.segment_id, segment.end)
+            return True
+        return False
+
+    async def _receive(self) -> None:
+        while True:
+            reply = await self._stream.receive()
+            self._heard_at = trio.current_time()
+            self._progress()
+            match reply:
+                case Working():
+                    continue
+                case Hypothesis(final=True):
+                    asked = reply.segment_id <= self._ended_id
+                    if not asked or not self._answers.final(reply, self._stream.architecture, now=self._heard_at):
+                        self._log.warning("final_ignored", segment_id=reply.segment_id)
+                    self._desk.answered()
+                case Hypothesis():
+                    self._answers.partial(reply, self._stream.architecture)
+
+    async def _watch(self) -> None:
+        while True:
+            await trio.sleep(_OWED_CHECK)
+            behind = bool(self._segments.pending) and self._unsent() > _BEHIND
+            if not behind and not self._owed():
+                self._heard_at = trio.current_time()
+            elif trio.current_time() - self._heard_at > self._limits.worker_silence:
+                raise WorkerUnavailable(f"{self._stream.model}: no answer for {self._limits.worker_silence:g} s")
+
+    def _unsent(self) -> int:
+        last = self._segments.pending[-1]
+        return (self._ring.head if last.end is None else last.end) - self.sent
