@@ -10,7 +10,11 @@ PROTO := proto/voicetrio/v1/worker.proto
 PROTOC := $(CHECK_VENV)/bin/python -m grpc_tools.protoc --plugin=$(CHECK_VENV)/bin/protoc-gen-grpclib_python -Iproto
 PY_FILES = $(shell git ls-files '*.py' ':!voicetrio/v1')
 
-.PHONY: run test check bench proto clean
+# Of `make simulate`: the seeds FIRST, FIRST + 1, ...
+SEEDS ?= 10000
+FIRST ?= 0
+
+.PHONY: run test check bench simulate proto clean
 
 run: $(RUN_VENV)/.installed
 	$(RUN_VENV)/bin/python run.py --config $(CONFIG)
@@ -30,6 +34,9 @@ check: $(CHECK_VENV)/.installed
 
 bench: $(RUN_VENV)/.installed
 	$(RUN_VENV)/bin/voicetrio bench $(ARGS)
+
+simulate: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
 
 proto: $(CHECK_VENV)/.installed
 	$(PROTOC) --python_out=. --pyi_out=. --grpclib_python_out=. $(PROTO)

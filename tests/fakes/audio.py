@@ -5,7 +5,9 @@ shifted stretch shows as a lost, repeated or cut word.
 """
 
 import array
-from itertools import groupby
+from itertools import pairwise
+
+import numpy as np
 
 RATE = 16_000
 
@@ -20,13 +22,13 @@ def word(number: int, seconds: float = 0.4) -> bytes:
 
 def words_in(pcm: bytes) -> list[tuple[int, int, int]]:
     """Number, first sample and length of each word."""
-    found, position = [], 0
-    for value, run in groupby(array.array("h", pcm)):
-        length = sum(1 for _ in run)
-        if value:
-            found.append((value, position, length))
-        position += length
-    return found
+    samples = np.frombuffer(pcm, np.int16)
+    borders = [0, *(np.flatnonzero(np.diff(samples)) + 1).tolist(), len(samples)]
+    return [
+        (int(samples[start]), start, stop - start)
+        for start, stop in pairwise(borders)
+        if start < stop and samples[start] != 0
+    ]
 
 
 class FakeDetector:

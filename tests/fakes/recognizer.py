@@ -32,6 +32,8 @@ class Behaviour:
     """Says every half second that it works while a final is delayed."""
     stuck: bool = False
     """Never takes more than the first message: flow control."""
+    speed: float | None = None
+    """Times real time at which it takes audio; None: at once."""
     repeat_finals: bool = False
     architecture: Architecture = "streaming"
     """Encoder-decoder: no partial has stable words, and every other one mishears its newest word."""
@@ -111,6 +113,8 @@ class FakeStream:
         audio += pcm
         self._owner.chunks.append((segment_id, start_sample, start_sample + len(pcm) // 2))
         self._taken += len(pcm) // 2
+        if self._behaviour.speed is not None:
+            await trio.sleep(len(pcm) / 2 / 16_000 / self._behaviour.speed)
         limit = self._behaviour.break_after
         if limit is not None and self._taken >= limit:
             self._replies.send_nowait(WorkerUnavailable("broken"))

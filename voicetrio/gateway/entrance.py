@@ -14,7 +14,6 @@ from voicetrio.gateway.link import WebSocketLink
 from voicetrio.gateway.origin import is_allowed
 from voicetrio.gateway.registry import is_session_id, new_resume_token
 from voicetrio.session.endings import GOING_AWAY
-from voicetrio.session.line import Attachment
 from voicetrio.session.session import Session
 
 _CLOSE_TIMEOUT = 1.0
@@ -72,15 +71,11 @@ async def _connect(house: House, session: Session, received: int | None) -> None
         session.end(GOING_AWAY)
         raise
     finally:
-        with trio.move_on_after(house.session_limits.farewell + _CLOSE_TIMEOUT, shield=True):
+        with trio.move_on_after(house.session_limits.farewell + _CLOSE_TIMEOUT, shield=True) as patience:
             await attachment.over.wait()
-        await _close(link, attachment)
-
-
-async def _close(link: WebSocketLink, attachment: Attachment) -> None:
-    if attachment.verdict is not None:
-        with trio.move_on_after(_CLOSE_TIMEOUT, shield=True):
-            await link.close(attachment.verdict.code, attachment.verdict.reason)
+            if attachment.verdict is not None:
+                patience.deadline = trio.current_time() + _CLOSE_TIMEOUT
+                await link.close(attachment.verdict.code, attachment.verdict.reason)
 
 
 def _check_origin(house: House) -> None:

@@ -52,7 +52,7 @@ class Watch:
             if since is not None and trio.current_time() - since > self._send_stall:
                 self._give_up()
             now = trio.current_time()
-            if now - self._heard_at > CHECK:
+            if now - self._heard_at >= CHECK:
                 self._no_audio()
             if not self._waits_for_audio():
                 self._waited_since = now
