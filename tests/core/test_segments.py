@@ -159,11 +159,20 @@ def test_giving_up_loses_the_ended_segments_and_the_open_one_goes_on_from_here()
 def test_after_giving_up_no_segment_reaches_back_into_what_was_given_up():
     segments = make()
     segments.begin(20_000)
-    segments.end(40_000, now=2.5)
-    segments.abandon(50_000)
-    assert not segments.pending
+    assert segments.abandon(50_000) == 50_000
     assert segments.needed_from(50_000) == 50_000
-    assert segments.begin(51_000).start == 50_000
+    segments.end(60_000, now=2.5)
+    assert segments.abandon(61_000) == 60_000
+    assert segments.begin(61_000).start == 60_000
+
+
+def test_giving_up_what_has_ended_does_not_take_the_beginning_of_what_comes_next():
+    segments = make()
+    segments.begin(20_000)
+    segments.end(40_000, now=2.5)
+    assert segments.abandon(50_000) == 40_000, "speech may have begun in the audio that is not a segment's yet"
+    assert not segments.pending
+    assert segments.begin(49_000).start == 49_000 - segments.pre_roll
 
 
 def test_a_replay_may_ask_for_the_oldest_pending_segment():

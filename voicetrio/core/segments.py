@@ -110,14 +110,17 @@ class Segments:
             return None
         return self._pending.popleft()
 
-    def abandon(self, head: int) -> None:
-        """Give up every ended segment, and what the open one holds before `head`: nobody will transcribe them."""
+    def abandon(self, head: int) -> int:
+        """Give up every ended segment, and what the open one holds before `head`: nobody will transcribe them.
+
+        Returns one past the last sample that was given up. Audio of no segment is not: speech may have begun in it.
+        """
         segment = self.open
         self._pending.clear()
-        self._floor = max(self._floor, head)
         if segment is not None:
-            segment.start = head
+            segment.start = self._floor = head
             self._pending.append(segment)
+        return self._floor
 
     def needed_from(self, head: int) -> int:
         """The first sample that a replay or the next segment's pre-roll may still ask for."""

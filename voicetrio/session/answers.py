@@ -63,11 +63,11 @@ class Answers:
 
     def partial(self, hypothesis: Hypothesis, architecture: Architecture) -> None:
         """Take a partial; one of a segment that has had its final, or of a later one, is ignored."""
-        oldest = self._segments.pending[0].segment_id if self._segments.pending else 0
-        if hypothesis.segment_id != oldest:
+        oldest = self._segments.pending[0] if self._segments.pending else None
+        if oldest is None or hypothesis.segment_id != oldest.segment_id:
             return
         self._advance(hypothesis.consumed_sample)
-        self._turn_to(oldest)
+        self._turn_to(oldest.segment_id)
         if architecture == "encoder-decoder":
             self._agreement.push(hypothesis.words)
             confirmed, tentative = self._agreement.confirmed, self._agreement.tentative
@@ -107,9 +107,7 @@ class Answers:
 
     def drop(self, *, now: float) -> None:
         """No segment's audio up to now will be answered; an open one goes on from here."""
-        head = self._ring.head
-        self._segments.abandon(head)
-        self._commit(head, now=now)
+        self._commit(self._segments.abandon(self._ring.head), now=now)
 
     def forget_consumed(self, position: int) -> None:
         """What was heard from `position` on has to be heard again, by another recogniser."""

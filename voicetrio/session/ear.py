@@ -195,8 +195,11 @@ class Ear:
         self._stop()
 
     def _hear_rest(self, pcm: bytes) -> None:
-        if pcm and len(pcm) // SAMPLE_BYTES <= self.ring.free:
+        samples = len(pcm) // SAMPLE_BYTES
+        if samples <= self.ring.free:
             self.hear(pcm)
+        else:
+            self.miss(samples)
 
     def _stop(self) -> None:
         """End an open segment and forget the detector's history."""

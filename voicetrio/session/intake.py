@@ -124,9 +124,6 @@ class Intake:
         else:
             for start in range(0, len(pcm), _SLICE_BYTES):
                 self._hear_slice(pcm[start : start + _SLICE_BYTES], now)
-        if self._pressure.due:
-            for action in self._pressure.take_actions():
-                self._reporter.limited(action, at_ms=self._gap_end_ms)
 
     def excuse(self, seconds: float) -> None:
         """Audio of so many seconds may come at once: it could not come through no fault of the client."""
@@ -148,6 +145,9 @@ class Intake:
         else:
             self._ear.miss(samples)
             self._gap_end_ms = self._ear.position_ms
+        if self._pressure.due:
+            for action in self._pressure.take_actions():
+                self._reporter.limited(action, at_ms=self._gap_end_ms)
 
     def _refuse_audio(self, error: RemoteError) -> None:
         self._audio_errors += 1

@@ -126,7 +126,9 @@ class Outbox:
             self._repeat_from(attachment.received)
             with attachment.writing:
                 try:
+                    self._sending_since = trio.current_time()
                     await attachment.link.send(_encode(attachment.welcome))
+                    self._sending_since = None
                     await self._write(attachment)
                     return
                 except LinkLost:

@@ -79,8 +79,11 @@ class Recognition:
         """There is more to send, or a segment has ended."""
         if self._delivery is None and self._away_since is None:
             self._away_since = trio.current_time()
-        self._wanted = True
         self._work.set()
+
+    def want(self) -> None:
+        """Somebody speaks: keep the stream for what comes after this segment, too."""
+        self._wanted = True
 
     def release(self) -> None:
         """Close the stream once nothing is owed on it, and give its slot back; the next segment opens another one."""

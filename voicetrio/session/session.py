@@ -324,6 +324,7 @@ class Session:
     def speech_started(self, at_sample: int) -> None:
         if self._timeouts.allows(Trigger.SPEECH_START):
             self._timeouts.move(Trigger.SPEECH_START)
+        self._recognition.want()
         self._reporter.speech_started(at_sample)
 
     def speech_ended(self, at_sample: int) -> None:

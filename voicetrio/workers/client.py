@@ -27,8 +27,9 @@ from voicetrio.v1 import worker_pb2 as pb
 from voicetrio.v1.worker_grpc import SpeechToTextStub, TextToSpeechStub, WorkerStub
 from voicetrio.workers.channels import Channels
 
-_OPEN_TIMEOUT = 5.0
-"""Seconds for a worker to take or refuse a call, which it does at once: the next worker should have its turn soon."""
+_OPEN_TIMEOUT = 3.0
+"""Seconds for a worker to take or refuse a call, which it does at once. A session waits 5 s for a stream, so that after
+one worker that hangs the next has its turn."""
 
 _LEAVE_TIMEOUT = 1.0
 """Seconds for leaving a call. It does not wait for the peer; this only bounds a loop that is busy."""
