@@ -57,6 +57,8 @@ class Answers:
         self._min_confirm_passes = min_confirm_passes
         self._transcript = SegmentTranscript(0)
         self._agreement = LocalAgreement(min_confirm_passes)
+        self._agreed_to = 0
+        """Audio before this sample was heard by the last pass that counted."""
         self._prompt = ("", "")
         self.consumed = 0
         """Audio before this sample is known to have been heard by a recogniser."""
@@ -69,6 +71,9 @@ class Answers:
         self._advance(hypothesis.consumed_sample)
         self._turn_to(oldest.segment_id)
         if architecture == "encoder-decoder":
+            if hypothesis.consumed_sample <= self._agreed_to:
+                return  # a second worker over the same audio: that both hear the same half of a word proves nothing
+            self._agreed_to = hypothesis.consumed_sample
             self._agreement.push(hypothesis.words)
             confirmed, tentative = self._agreement.confirmed, self._agreement.tentative
             hypothesis = replace(hypothesis, words=confirmed + tentative, stable_words=len(confirmed))
@@ -126,3 +131,4 @@ class Answers:
         if self._transcript.segment_id != segment_id:
             self._transcript = SegmentTranscript(segment_id)
             self._agreement = LocalAgreement(self._min_confirm_passes)
+            self._agreed_to = 0
