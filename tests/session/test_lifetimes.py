@@ -146,3 +146,20 @@ async def test_working_worker_does_not_keep_a_cancelled_session(autojump_clock):
         await client.send("session.cancel")
         await client.wait_for("session.closed")
     assert client.ended_at == pytest.approx(1.4, abs=0.05)
+
+
+async def test_a_connection_with_a_bug_ends_its_own_session_with_1011(autojump_clock):
+    async with open_client() as other, open_client() as client:
+
+        async def broken(message: str | bytes) -> None:
+            await trio.lowlevel.checkpoint()
+            raise RuntimeError("a bug of the transport")
+
+        client.link.send = broken
+        await client.play(word(1, 0.08))
+        await client.over.wait()
+        await other.say(2)
+        await other.be_silent(1.0)
+    assert client.end.reason == "internal_error"
+    assert client.link.closed == (1011, "internal_error")
+    assert other.finals() == ["w2"]

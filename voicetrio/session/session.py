@@ -176,7 +176,7 @@ class Session:
         if self._end is None:
             self._end = end
         self._scope.cancel(reason=f"session ends: {self._end.reason}")
-        if end is not self._end:
+        if end is not self._end:  # not its own end, which it waits after for a listener, but somebody else's
             self._lingering.cancel(reason=f"session ends: {end.reason}")
 
     def close(self, end: End = CLOSED_BY_CLIENT) -> None:
@@ -223,8 +223,12 @@ class Session:
 
     async def _write(self) -> None:
         """The writer. A cancel from outside ends the conversation, not the farewell, which is bounded."""
-        with self._writer_scope:
-            await self._outbox.run()
+        try:
+            with self._writer_scope:
+                await self._outbox.run()
+        except Exception:
+            self._log.exception("writer_crashed")
+            self.end(INTERNAL_ERROR)
         self._written.set()
 
     async def _converse(self) -> None:
