@@ -158,6 +158,7 @@ async def test_a_connection_with_a_bug_ends_its_own_session_with_1011(autojump_c
         client.link.send = broken
         await client.play(word(1, 0.08))
         await client.over.wait()
+        client.link.reading = trio.Event()  # it could not be told of its end
         await other.say(2)
         await other.be_silent(1.0)
     assert client.end.reason == "internal_error"
