@@ -179,7 +179,7 @@ async def test_a_server_that_stalls_does_not_blame_the_client(mock_clock):
 
 async def test_a_live_client_loses_nothing_while_a_worker_is_replaced(autojump_clock):
     """9 s without a worker, and then the segment's beginning once more: that much more than ten seconds may wait."""
-    gone = [Behaviour(refuse=WorkerUnavailable("away"))] * 12
+    gone = [Behaviour(refuse=WorkerUnavailable("away"))] * 43
     recognizer = FakeRecognizer(behaviours=[Behaviour(break_after=8 * 16_000), *gone], default=Behaviour(speed=2.0))
     async with open_client(recognizer=recognizer) as client:
         await client.say(*range(1, 71))

@@ -7,16 +7,24 @@ nobody foresaw they tell only where it happened and of what type it was.
 import logging
 import sys
 import traceback
+from typing import Protocol
 
 import structlog
-
-from voicetrio.settings import LogSettings
 
 _GROUPS_MAX = 8
 """Groups within groups; our nurseries are not nested deeper, and a log line must end."""
 
 
-def configure_logging(settings: LogSettings) -> None:
+class LogChoice(Protocol):
+    """The settings' section [log]; not imported, for a worker's process does not read settings."""
+
+    @property
+    def level(self) -> str: ...
+    @property
+    def format(self) -> str: ...
+
+
+def configure_logging(settings: LogChoice) -> None:
     """For the whole process; call it once, before anything logs."""
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     renderer: structlog.typing.Processor = (

@@ -11,6 +11,11 @@ _INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:2] == ["worker", "--child"]:
+        from voicetrio.cli.child_worker import run_child
+
+        return run_child(words[2])
     parser = argparse.ArgumentParser(prog="voicetrio", description="A self-hosted real-time voice server.")
     parser.add_argument("--version", action="version", version=f"voicetrio {version('voicetrio')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -18,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     for command in (serve, worker, transcribe, say, bench, config_check):
         command.add_parser(subparsers)
-    args = parser.parse_args(argv)
+    args = parser.parse_args(words)
     try:
         code: int = args.command(args)
     except KeyboardInterrupt:

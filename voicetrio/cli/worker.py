@@ -1,15 +1,13 @@
 """`voicetrio worker`: a worker process of its own, on this machine or another."""
 
 import argparse
-import json
 import os
 import sys
 from dataclasses import replace
 
 from voicetrio.cli.compose import worker_config
 from voicetrio.cli.logs import configure_logging
-from voicetrio.settings import ConfigError, LogSettings, load_settings
-from voicetrio.worker.config import WorkerConfig
+from voicetrio.settings import ConfigError, load_settings
 from voicetrio.worker.server import run
 
 
@@ -17,16 +15,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("worker", help="run a speech worker for gateways on this or other machines")
     parser.add_argument("--config", metavar="FILE", action="append", default=[], help="settings; the last file wins")
     parser.add_argument("--listen", metavar="ADDRESS", help="host:port or unix:/path; default: worker.listen")
-    parser.add_argument("--child", metavar="JSON", help=argparse.SUPPRESS)  # by `serve`, for the worker it owns
     parser.set_defaults(command=run_worker)
 
 
 def run_worker(args: argparse.Namespace) -> int:
     """Returns the exit code: 0 after an orderly end, 2 for a configuration that cannot be used."""
-    if args.child:
-        values = json.loads(args.child)
-        configure_logging(LogSettings(**values["log"]))
-        return run(WorkerConfig(**values["worker"]))
     try:
         settings = load_settings(args.config, os.environ)
     except ConfigError as error:

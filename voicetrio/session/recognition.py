@@ -24,8 +24,10 @@ from voicetrio.session.delivery import Delivery
 from voicetrio.session.ports import Recognizer, RecognizerStream, StreamConfig, Telemetry
 
 _RETRY_FIRST = 0.05
-_RETRY_MAX = 1.0
-"""Seconds between attempts to get a worker, doubling: a restarted local worker is back within about a second."""
+_RETRY_MAX = 0.2
+_RETRY_BUSY_MAX = 1.0
+"""Seconds between attempts to get a worker, doubling. That none is there costs nothing to find out, and a local worker is
+back in half a second; workers that are busy are asked, and should not be kept busy with that."""
 
 _EXCUSE_LIFE = 5.0
 """Seconds that an excuse is good for at least: as in `core.backpressure`."""
@@ -206,6 +208,7 @@ class Recognition:
             except WorkerError as error:
                 if not self._segments.pending:
                     return
+                busy = isinstance(error, WorkerBusy)
                 if delivery is not None:
                     self._note_broken()
                 well = delivery is not None and delivery.served_for > self._limits.recovery_timeout
@@ -223,7 +226,7 @@ class Recognition:
             finally:
                 self._delivery = None
             await trio.sleep(pause)
-            pause = min(2 * pause, _RETRY_MAX)
+            pause = min(2 * pause, _RETRY_BUSY_MAX if busy else _RETRY_MAX)
 
     def _start_delivery(self, stream: RecognizerStream) -> Delivery:
         now = trio.current_time()

@@ -19,7 +19,7 @@ from voicetrio.session.ports import RecognizerStream, SpeechRequest, SpeechStrea
 from voicetrio.v1 import worker_pb2 as pb
 from voicetrio.workers.client import WorkerClient, open_client
 
-_UNREADY_INTERVAL = 0.2
+_UNREADY_INTERVAL = 0.1
 """Seconds between looks at a worker that is not ready: a restarted one should be used at once."""
 
 log = structlog.get_logger()

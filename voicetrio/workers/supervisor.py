@@ -22,7 +22,7 @@ import trio
 from voicetrio.core.errors import VoicetrioError
 from voicetrio.workers.pool import Member
 
-_BACKOFF_FIRST = 0.2
+_BACKOFF_FIRST = 0.05
 """Seconds before the first restart; doubles with each one that does not live long."""
 
 _STEADY_AFTER = 30.0
