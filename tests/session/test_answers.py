@@ -101,5 +101,20 @@ def test_a_final_that_leaves_out_audio_is_a_failure_of_its_worker_and_commits_no
 def test_what_was_dropped_is_committed_up_to_its_end_only():
     scene = Scene()
     scene.segments.end(30_000, now=1.0)
-    scene.answers.drop(now=2.0)
+    scene.answers.drop(now=2.0, renumber=True)
     assert scene.wal.checkpoint == WALCheckpoint(segment_id=2, buffer_offset=30_000, timestamp_ms=2000)
+
+
+def test_what_goes_on_after_a_loss_is_a_segment_of_its_own():
+    """Words that the client was shown of the part that was given up are neither taken back nor told again."""
+    scene = Scene()
+    for consumed in (16_000, 24_000):
+        scene.answers.partial(heard("given up", consumed), "encoder-decoder")
+    scene.answers.drop(now=2.0, renumber=True)
+    assert scene.segments.open.segment_id == 2
+    scene.ring.write_silence(32_000)
+    for consumed in (48_000, 64_000):
+        scene.answers.partial(heard("and then", consumed, segment_id=2), "encoder-decoder")
+    scene.segments.end(64_000, now=4.0)
+    assert scene.answers.final(heard("and then", 64_000, segment_id=2, final=True), "encoder-decoder", now=4.0)
+    assert (scene.told.partials, scene.told.finals) == (["given up", "and then"], ["and then"])

@@ -110,15 +110,19 @@ class Segments:
             return None
         return self._pending.popleft()
 
-    def abandon(self, head: int) -> int:
+    def abandon(self, head: int, *, renumber: bool = True) -> int:
         """Give up every ended segment, and what the open one holds before `head`: nobody will transcribe them.
 
-        Returns one past the last sample that was given up. Audio of no segment is not: speech may have begun in it.
+        What the open one gets from now on is a segment of its own, with another id where words of the old one may have
+        been told. Returns one past the last sample that was given up; the rest may be the beginning of the next speech.
         """
         segment = self.open
         self._pending.clear()
         if segment is not None:
             segment.start = self._floor = head
+            if renumber:
+                segment.segment_id, self._next_id = self._next_id, self._next_id + 1
+                segment.prompt = None
             self._pending.append(segment)
         return self._floor
 

@@ -37,12 +37,13 @@ async def serve_connection(house: House, session_id: str) -> None:
     session = registry.resumable(session_id, websocket.args.get("resume", ""))
     if session is None:
         other = registry.find(session_id)
-        if other is not None and not other.waits_for_client:
+        if other is not None and other.waits_for_client:
+            await registry.replace(session_id)
+            other = registry.find(session_id)  # somebody else may have been waiting for the place, too
+        if other is not None:
             house.telemetry.connection_refused("in_use")
             abort(409, "this session id has a live connection")
-        if other is not None:
-            await registry.replace(session_id)
-        if registry.going_away or registry.full or registry.find(session_id) is not None:
+        if registry.going_away or registry.full:
             await _refuse(house, "going_away" if registry.going_away else "overloaded")
             return
         session = Session(

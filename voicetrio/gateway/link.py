@@ -29,6 +29,7 @@ class Connection(TrioASGIWebsocketConnection):
         try:
             await super().__call__(receive, send)
         finally:
+            self.send_channel.close()
             # Bounded by more than its own patience: what is left is one hand-over to Hypercorn.
             with trio.move_on_after(2 * _CLOSE_PATIENCE, shield=True):
                 await self._part(receive, send)
@@ -55,16 +56,19 @@ class Connection(TrioASGIWebsocketConnection):
     async def handle_messages(  # type: ignore[override]
         self, nursery: trio.Nursery, receive: ASGIReceiveCallable
     ) -> None:
-        """Pass messages on until the client is gone; ends the channel then, and nothing else."""
-        with self.send_channel:
-            while True:
-                event = await receive()
-                if event["type"] == "websocket.receive":
-                    data = event.get("bytes")
-                    await self.send_channel.send(event["text"] or "" if data is None else data)
-                elif event["type"] == "websocket.disconnect":
-                    self._gone.set()
-                    return
+        """Pass messages on until the client is gone; ends the channel then, and nothing else.
+
+        Cancelled, it leaves the channel open: the client is there, and has to be told that the server stops.
+        """
+        while True:
+            event = await receive()
+            if event["type"] == "websocket.receive":
+                data = event.get("bytes")
+                await self.send_channel.send(event["text"] or "" if data is None else data)
+            elif event["type"] == "websocket.disconnect":
+                self._gone.set()
+                self.send_channel.close()
+                return
 
 
 class WebSocketLink:

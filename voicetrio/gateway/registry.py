@@ -75,7 +75,7 @@ class Registry:
         session.end(REPLACED)
         with trio.move_on_after(_PARTING):
             while self._sessions.get(session_id) is session:
-                await self._wait_changed()
+                await self._changed.wait()
 
     async def send_away(self, grace: float) -> int:
         """Tell every session that the server stops; wait until they are gone, at most `grace` seconds.
@@ -87,7 +87,7 @@ class Registry:
             session.end(GOING_AWAY)
         with trio.move_on_after(grace):
             while self._sessions:
-                await self._wait_changed()
+                await self._changed.wait()
         return len(self._sessions)
 
     async def _live(self, session: Session) -> None:
@@ -98,11 +98,9 @@ class Registry:
             log.exception("session_failed", session_id=session.session_id)
         finally:
             del self._sessions[session.session_id]
+            # Whoever waits later waits for another event; several tasks may wait for this one.
             self._changed.set()
-
-    async def _wait_changed(self) -> None:
-        self._changed = trio.Event()
-        await self._changed.wait()
+            self._changed = trio.Event()
 
 
 @asynccontextmanager

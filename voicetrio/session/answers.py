@@ -110,9 +110,9 @@ class Answers:
         of_language, prompt = self._prompt
         return prompt if of_language == language else ""
 
-    def drop(self, *, now: float) -> None:
-        """No segment's audio up to now will be answered; an open one goes on from here."""
-        self._commit(self._segments.abandon(self._ring.head), now=now)
+    def drop(self, *, now: float, renumber: bool) -> None:
+        """No segment's audio up to now will be answered; an open one goes on from here, see `Segments.abandon`."""
+        self._commit(self._segments.abandon(self._ring.head, renumber=renumber), now=now)
 
     def forget_consumed(self, position: int) -> None:
         """What was heard from `position` on has to be heard again, by another recogniser."""

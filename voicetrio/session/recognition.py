@@ -260,7 +260,7 @@ class Recognition:
         pending = self._segments.pending
         count, start = len(pending), pending[0].start
         end = self._ring.head if pending[-1].end is None else pending[-1].end
-        self._drop_pending()
+        self._drop_pending(renumber=True)
         for _ in range(count):
             self._telemetry.segment_lost()
         self._log.error("segments_lost", count=count, error=type(error).__name__)
@@ -271,10 +271,10 @@ class Recognition:
         segment = self._segments.open
         while segment is not None and segment in self._segments.pending and rejected == self.stream_config():
             await self.wait_work()
-            self._drop_pending()
+            self._drop_pending(renumber=False)
 
-    def _drop_pending(self) -> None:
-        self._answers.drop(now=trio.current_time())
+    def _drop_pending(self, *, renumber: bool) -> None:
+        self._answers.drop(now=trio.current_time(), renumber=renumber)
         self._away_since = self._broken_at = None
         self._idle.set()
 

@@ -1,0 +1,212 @@
+"""A client: plays its tape, does what its plan says, loses its connection and comes back, and notes all it gets.
+
+It keeps to the protocol as far as its plan lets it: it counts the text frames that it was sent, goes on with its tape
+where the server says, and (if it `obeys`) pauses when it is asked to.
+"""
+
+import json
+import math
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from tests.simulation.dice import Dice
+from tests.simulation.door import Door
+from tests.simulation.ear_witness import EarWitness
+from tests.simulation.inbox import Inbox
+from tests.simulation.plan import CallerPlan, Step
+from tests.simulation.tape import Tape
+from tests.simulation.trace import Trace
+from tests.simulation.wire import Gone, Wire
+
+PATIENCE = 420.0
+"""Seconds that a caller waits for its session to end: longer than a session idles for by default."""
+
+WELCOME_PATIENCE = 5.0
+"""Seconds that a caller waits for `session.created`: many times the latency of any wire here."""
+
+AFTERTHOUGHT = 9.0
+"""Seconds that a caller who has all its words stays: a last segment of silence may still wait for a worker."""
+
+CATCH_UP = 0.5
+"""Seconds of audio that a microphone's buffer holds while the network takes nothing; then it waits."""
+
+
+class Caller:
+    def __init__(self, plan: CallerPlan, dice: Dice, door: Door, trace: Trace) -> None:
+        self.plan = plan
+        self.tape = Tape(plan.stretches, plan.first_value)
+        self._door = door
+        self._trace = trace
+        self._wires = 0
+        self._wire: Wire | None = None
+        self._cursor_ms = 0
+        self._over = trio.Event()
+        self._inbox = Inbox(plan, trace, EarWitness(plan.playback, dice, self._tell_all), self._end)
+        self._reading = trio.CancelScope()
+
+    async def run(self) -> None:
+        await trio.sleep_until(self.plan.joins_at)
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            leaves_at = math.inf if self.plan.leaves_at is None else trio.current_time() + self.plan.leaves_at
+            await self._enter()
+            with trio.move_on_at(leaves_at):
+                for step in self.plan.steps:
+                    if self._over.is_set():
+                        break
+                    await self._do(step)
+            await self._leave()
+            with trio.move_on_after(PATIENCE) as patience:
+                await self._over.wait()
+            if patience.cancelled_caught:
+                self._trace.note(self.plan.name, "anomaly", f"no end of the session came within {PATIENCE:g} s")
+            nursery.cancel_scope.cancel(reason="the caller has left")
+
+    async def _do(self, step: Step) -> None:
+        doing: dict[str, Callable[[Step], Awaitable[None]]] = {
+            "play": self._play,
+            "tell": lambda step: self._send(step.text),
+            "junk": lambda step: self._send(b"\x01" * step.size),
+            "wait": lambda step: self._wait(step.seconds),
+            "deaf": self._be_deaf,
+            "vanish": self._vanish,
+            "take_over": self._take_over,
+            "settle": self._settle,
+        }
+        await doing[step.kind](step)
+
+    # -- connections ------------------------------------------------------------------------------------------------
+
+    async def _enter(self) -> None:
+        wire = self._new_wire()
+        await trio.sleep(wire.latency)
+        self._door.enter(self.plan.name, wire)
+        await self._welcome(wire)
+
+    async def _come_back(self) -> None:
+        wire, received = self._new_wire(), self._inbox.received
+        self._trace.note(self.plan.name, "comes_back", received)
+        with trio.CancelScope(shield=True):  # bounded by the welcome's patience; half a connection is nobody's
+            await trio.sleep(wire.latency)
+            if self._door.come_back(self.plan.name, wire, received):
+                await self._welcome(wire)
+            else:
+                self._end("no session")
+
+    def _new_wire(self) -> Wire:
+        self._wires += 1
+        self._wire = Wire(self._wires, self.plan.latency, self.plan.buffer)
+        return self._wire
+
+    async def _welcome(self, wire: Wire) -> None:
+        self._reading = trio.CancelScope()
+        welcomed = self._inbox.expect_welcome()
+        self._nursery.start_soon(self._inbox.read, wire, self._reading, self._nursery)
+        with trio.move_on_after(WELCOME_PATIENCE) as patience:
+            await welcomed.wait()
+            self._trace.note(self.plan.name, "rewinds", (self._cursor_ms, self._inbox.next_ms))
+            self._cursor_ms = self._inbox.next_ms
+        if patience.cancelled_caught and not self._over.is_set():
+            self._trace.note(self.plan.name, "anomaly", f"no session.created came within {WELCOME_PATIENCE:g} s")
+        if (
+            self.plan.config and not self._inbox.configured
+        ):  # also again: the first time may have been lost with its wire
+            await self._tell_all({"type": "session.configure", **self.plan.config})
+
+    def _drop_wire(self, detect: float) -> None:
+        wire, self._wire = self._wire, None
+        self._reading.cancel(reason="the caller has left this connection")
+        if wire is not None:
+            wire.lose()
+            self._trace.note(self.plan.name, "lost", wire.number)
+            self._door.nursery.start_soon(_let_notice, wire, detect)
+
+    async def _vanish(self, step: Step) -> None:
+        self._drop_wire(step.detect)
+        await self._wait(step.seconds)
+        if not self._over.is_set():
+            await self._come_back()
+
+    async def _take_over(self, step: Step) -> None:
+        """Another connection while the server still has the old one; nobody looks at that any more."""
+        old = self._wire
+        self._reading.cancel(reason="the caller opens another connection")
+        await self._come_back()
+        if old is not None:
+            self._door.nursery.start_soon(_let_notice, old, 1.0)
+
+    async def _leave(self) -> None:
+        if self._over.is_set():
+            return
+        if self._wire is None and self.plan.leaves != "vanish":
+            await self._come_back()  # it was cut off from its script while it was away
+        self._trace.note(self.plan.name, "leaves", (self.plan.leaves, self._cursor_ms))
+        match self.plan.leaves:
+            case "stay":
+                pass
+            case "vanish":
+                self._drop_wire(0.0)
+                self._end("vanished")
+            case how:
+                await self._send(json.dumps({"type": f"session.{how}"}))
+
+    def _end(self, how: str) -> None:
+        if not self._over.is_set():
+            self._trace.note(self.plan.name, "over", how)
+            self._over.set()
+
+    # -- sending ----------------------------------------------------------------------------------------------------
+
+    async def _play(self, step: Step) -> None:
+        """The tape, at the pace of the step, from wherever it stands."""
+        until = min(step.until_ms, self.tape.length_ms)
+        due = trio.current_time()
+        while self._cursor_ms < until and not self._over.is_set():
+            stop = min(self._cursor_ms + self.plan.frame_ms, until)
+            due += step.pace * (stop - self._cursor_ms) / 1000
+            if self.plan.obeys:
+                due = max(due, self._inbox.hold_until)
+            due = max(due, trio.current_time() - CATCH_UP)
+            await self._wait(due - trio.current_time())
+            await self._send(self.tape.pcm(self._cursor_ms, stop))
+            self._cursor_ms = stop
+            self._trace.note(self.plan.name, "frame", stop)
+
+    async def _send(self, message: str | bytes) -> None:
+        if self._wire is None:
+            return
+        try:
+            await self._wire.up.put(message)
+        except Gone:
+            await self._wait(60.0)  # the close frame is on its way
+
+    def _tell_all(self, message: dict[str, object]) -> Awaitable[None]:
+        return self._send(json.dumps(message))
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            with trio.move_on_after(seconds):
+                await self._over.wait()
+
+    async def _be_deaf(self, step: Step) -> None:
+        """It does not read for so long; the script goes on."""
+        self._inbox.deaf_until = trio.current_time() + step.seconds
+        await trio.lowlevel.checkpoint()
+
+    async def _settle(self, step: Step) -> None:
+        """Wait until every word of the tape so far has come, as somebody who reads along would."""
+        wanted = [word for word in self.tape.words if word.end_ms <= self._cursor_ms]
+        deadline = trio.current_time() + step.seconds
+        while trio.current_time() < deadline and not self._over.is_set():
+            if wanted and self._inbox.last_value >= wanted[-1].stop:
+                await self._wait(AFTERTHOUGHT)
+                return
+            await self._wait(0.5)
+
+
+async def _let_notice(wire: Wire, seconds: float) -> None:
+    """The server's transport finds out later; it is no part of the caller."""
+    await trio.sleep(seconds)
+    wire.lose()
+    wire.notice()

@@ -1,0 +1,23 @@
+"""Memory, queues, slots and tasks; and no bug of ours, ever."""
+
+from collections.abc import Iterator
+
+from tests.simulation.checkers.story import Story
+
+
+def check_bounds(story: Story) -> Iterator[str]:
+    room, name = story.room, story.plan.name
+    yield from (str(text) for _, text in story.notes("anomaly"))
+    yield from (f"the session crashed:\n{text}" for _, text in story.notes("crash"))
+    if story.end[1] == 1011:
+        yield "the session ended with 1011, our bug"
+    if story.run.fleet.held[name]:
+        yield f"{story.run.fleet.held[name]} slots were not given back"
+    if room.voice.open_calls:
+        yield f"{room.voice.open_calls} syntheses go on after the end"
+    if room.inside.ear.muted or len(story.notes("mute")) != len(story.notes("unmute")):
+        yield "it is still muted in the end"
+    if story.gentle:
+        yield from (f"a gentle run has an error: {message}" for message in story.got("error"))
+        if story.end != ("client_closed", 1000):
+            yield f"a gentle run ended with {story.end}"

@@ -1,0 +1,69 @@
+"""One caller's side of a run, and its session's, as checkers ask for it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.simulation.caller import Caller
+from tests.simulation.plan import GENTLE
+from tests.simulation.run import Run
+from tests.simulation.tape import SAMPLES_PER_MS
+
+TAKEN_OVER = 4409
+"""The end of a connection, not of its session."""
+
+Message = dict[str, Any]
+
+
+class Story:
+    def __init__(self, run: Run, caller: Caller) -> None:
+        self.run = run
+        self.plan = caller.plan
+        self.tape = caller.tape
+        self.room = run.door.rooms[caller.plan.name]
+        self.gentle = run.plan.mood == GENTLE
+        self.received: list[tuple[float, Message]] = self.notes("got")
+        """Text messages in the order in which the caller got them, over all connections."""
+        self.posted: list[tuple[float, Message]] = self.notes("post")
+        """Those that the session wanted to tell, in order."""
+
+    def notes(self, what: str) -> list[tuple[float, Any]]:
+        return self.run.trace.of(self.plan.name, what)
+
+    def got(self, *kinds: str) -> Iterator[Message]:
+        return (message for _, message in self.received if message["type"] in kinds)
+
+    @property
+    def end(self) -> tuple[str, int]:
+        """Why the session ended, and the code."""
+        (_, facts), *_ = self.notes("ended") or [(0.0, None)]
+        if facts is not None:
+            return facts
+        # The server stopped it: at any moment, also when it was just ending for another reason.
+        reasons = [message["reason"] for _, message in self.posted if message["type"] == "session.closed"]
+        codes = [code for _, (_, code) in self.notes("verdict") if code not in (None, TAKEN_OVER)]
+        return (reasons or ["going_away"])[-1], (codes or [1001])[-1]
+
+    @property
+    def orderly(self) -> bool:
+        """Whether it ended so that what was heard has been told."""
+        stopped = not any(facts for _, facts in self.notes("ended"))
+        return self.end[0] in ("client_closed", "timed_out") and self.closing is not None and not stopped
+
+    @property
+    def closing(self) -> Message | None:
+        """`session.closed` as the caller got it."""
+        return next(self.got("session.closed"), None)
+
+    @property
+    def dropped(self) -> list[tuple[int, int]]:
+        """Audio that the session did not take, in milliseconds of the tape; what it says about that is checked."""
+        return [(start // SAMPLES_PER_MS, stop // SAMPLES_PER_MS) for _, (start, stop) in self.notes("miss")]
+
+    @property
+    def muted(self) -> list[tuple[int, int]]:
+        """When nobody was heard, in milliseconds of the tape."""
+        starts = [sample // SAMPLES_PER_MS for _, sample in self.notes("mute")]
+        stops = [sample // SAMPLES_PER_MS for _, sample in self.notes("unmute")]
+        if len(stops) < len(starts):  # it was never left
+            stops.append(self.tape.length_ms)
+        return list(zip(starts, stops, strict=True))

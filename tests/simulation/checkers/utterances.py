@@ -1,0 +1,87 @@
+"""Speech of the server: each utterance has exactly one ending, and the ear is shut as long as the client is told."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tests.simulation.checkers.story import Message, Story
+
+ENDINGS = ("playback.completed", "playback.interrupted")
+KINDS = ("tts.speaking_start", "tts.speaking_end", *ENDINGS, "error")
+
+
+def check_utterances(story: Story) -> Iterator[str]:
+    told: dict[str, list[Message]] = defaultdict(list)
+    for _, message in story.posted:
+        if message["type"] in KINDS and "request_id" in message:
+            told[message["request_id"]].append(message)
+    for request_id, messages in told.items():
+        yield from (f"utterance {request_id}: {text}" for text in _check_one(messages))
+    yield from _check_mute(story)
+    yield from _check_sound(story)
+    yield from _check_time(story)
+
+
+def _check_one(messages: list[Message]) -> Iterator[str]:
+    kinds = [message["type"] for message in messages]
+    endings = [kind for kind in kinds if kind in ENDINGS]
+    if "tts.speaking_start" in kinds:
+        told = [kind for kind in kinds if kind != "error"]
+        if told[:2] != ["tts.speaking_start", "tts.speaking_end"] or len(told) != 3 or len(endings) != 1:
+            yield f"began, and then: {kinds}"
+    elif len(kinds) != 1 or kinds[0] not in ("playback.interrupted", "error"):
+        yield f"was never heard, but: {kinds}"
+    duration = next((message["duration_ms"] for message in messages if message["type"] == "tts.speaking_end"), 0)
+    for message in messages:
+        if message["type"] in ENDINGS and not 0 <= message["heard_ms"] <= duration:
+            yield f"{message['heard_ms']} ms heard of {duration}"
+        if message["type"] == "playback.completed" and message["heard_ms"] != duration:
+            yield f"completed after {message['heard_ms']} of {duration} ms"
+
+
+def _check_mute(story: Story) -> Iterator[str]:
+    """In mute mode, the messages say exactly from when to when nobody was heard."""
+    if story.plan.config.get("duplex") == "barge_in" or not story.orderly:
+        return
+    starts = [message["timestamp_ms"] for message in story.got("tts.speaking_start")]
+    stops: list[int] = []
+    begun: set[str] = set()
+    for message in story.got("tts.speaking_start", *ENDINGS):
+        if message["type"] == "tts.speaking_start":
+            begun.add(message["request_id"])
+        elif message["request_id"] in begun:
+            stops.append(message["timestamp_ms"])
+    told = list(zip(starts, stops, strict=False))
+    if told != story.muted:
+        yield f"muted at {story.muted} ms, but told {told}"
+
+
+def _check_sound(story: Story) -> Iterator[str]:
+    """On one connection, all the sound of an utterance that was completed has come before its end was told."""
+    if story.notes("comes_back"):
+        return
+    duration = sound = 0
+    for _, who, what, facts in story.run.trace.events:
+        if who != story.plan.name:
+            continue
+        if what == "sound":
+            sound += facts
+        elif what == "got" and facts["type"] == "tts.speaking_start":
+            sound = 0
+        elif what == "got" and facts["type"] == "tts.speaking_end":
+            duration = facts["duration_ms"]
+            if not facts["cancelled"] and sound * 1000 // (2 * 24_000) != duration:
+                yield f"{sound} bytes of sound came for {duration} ms"
+
+
+def _check_time(story: Story) -> Iterator[str]:
+    """Sound takes its time: nobody who tells the truth, or nothing, has heard it sooner."""
+    if story.plan.playback == "lying":
+        return
+    began: dict[str, float] = {}
+    for when, message in story.posted:
+        if message["type"] == "tts.speaking_start":
+            began[message["request_id"]] = when
+        elif message["type"] == "playback.completed":
+            took = when - began[message["request_id"]]
+            if took < message["heard_ms"] / 1000 - 1e-6:
+                yield f"{message['heard_ms']} ms were heard within {took:.3f} s"

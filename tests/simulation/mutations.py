@@ -1,0 +1,139 @@
+"""Deliberate bugs: each is one edit of the session's code that some seed must notice. They show that the checkers bite.
+
+The old text must occur exactly once in its file. When that changes, change it here, to the same bug in the new code.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    name: str
+    file: str
+    """In `voicetrio/`."""
+    old: str
+    new: str
+
+
+MUTATIONS = (
+    Mutation(
+        "a final is taken whatever segment it is about",
+        "session/answers.py",
+        "if oldest is None or oldest.segment_id != hypothesis.segment_id or oldest.end is None:",
+        "if oldest is None or oldest.end is None:",
+    ),
+    Mutation(
+        "a new stream gets only what comes next: nothing is sent again",
+        "session/delivery.py",
+        "self._committed = checkpoint.buffer_offset",
+        "self._committed = ring.head",
+    ),
+    Mutation(
+        "audio is given up although its segment waits for a final",
+        "core/segments.py",
+        "            return self._pending[0].start\n",
+        "            return self._pending[-1].start\n",
+    ),
+    Mutation(
+        "a cut loses a sample",
+        "core/segments.py",
+        "segment = Segment(self._next_id, at)",
+        "segment = Segment(self._next_id, at + 1)",
+    ),
+    Mutation(
+        "a segment has no pre-roll",
+        "core/segments.py",
+        "max(onset - self.pre_roll, self._floor)",
+        "max(onset, self._floor)",
+    ),
+    Mutation(
+        "the ear stays shut when an utterance fails",
+        "session/ear.py",
+        "        try:\n            yield\n        finally:\n            self._mutes -= 1\n",
+        "        yield\n        if True:\n            self._mutes -= 1\n",
+    ),
+    Mutation(
+        "a segment may reach back into what was muted",
+        "core/segments.py",
+        "        self._floor = max(self._floor, sample)\n",
+        "        assert sample >= 0\n",
+    ),
+    Mutation(
+        "what is said while the server speaks is heard",
+        "session/ear.py",
+        "        if self._mutes > 0:\n            self.ring.write_silence",
+        "        if self._mutes > 1:\n            self.ring.write_silence",
+    ),
+    Mutation(
+        "the ear opens when synthesis ends",
+        "session/speaker.py",
+        "            await self._wait_heard(utterance, utterance.playback)\n",
+        "",
+    ),
+    Mutation(
+        "a partial may take back words",
+        "core/transcript.py",
+        "if agrees and len(stable) > len(self._confirmed):",
+        "if True:",
+    ),
+    Mutation(
+        "HOLD keeps the worker's slot",
+        "session/session.py",
+        "                self._recognition.release()\n",
+        "",
+    ),
+    Mutation(
+        "time passes while the server speaks",
+        "core/states.py",
+        "if self._pauses > 0 and",
+        "if self._pauses > 9 and",
+    ),
+    Mutation(
+        "a long silence ends the session instead of holding it",
+        "core/states.py",
+        "(State.SILENCE, Trigger.TIMEOUT): State.HOLD,",
+        "(State.SILENCE, Trigger.TIMEOUT): State.CLOSING,",
+    ),
+    Mutation(
+        "the last final is not waited for",
+        "session/session.py",
+        "        await self._recognition.wait_idle()\n",
+        "        await trio.lowlevel.checkpoint()\n",
+    ),
+    Mutation(
+        "nothing is repeated after a resume",
+        "session/outbox.py",
+        "            self._repeat_from(attachment.received)\n",
+        "",
+    ),
+    Mutation(
+        "a resume repeats one message too many",
+        "session/outbox.py",
+        "while self._log and self._log[-1][0] > received:",
+        "while self._log and self._log[-1][0] >= received:",
+    ),
+    Mutation(
+        "a client that comes back goes on one frame too far",
+        "session/ear.py",
+        "        return next_ms\n",
+        "        return next_ms + 20\n",
+    ),
+    Mutation(
+        "a session ends without a close code",
+        "session/line.py",
+        "            self._current.end(end)\n",
+        "            self._current.end(None)\n",
+    ),
+    Mutation(
+        "audio that was not taken does not count as time",
+        "session/ear.py",
+        "        self.clock.skip(self.ring.head, samples)\n",
+        "",
+    ),
+    Mutation(
+        "asked to slow down again and again",
+        "core/backpressure.py",
+        "COOLDOWN = 1.0",
+        "COOLDOWN = 0.3",
+    ),
+)

@@ -1,0 +1,144 @@
+"""What will happen in one run, as plain data that can be printed. Made by `planner`, carried out by the actors."""
+
+from dataclasses import dataclass, field, fields, is_dataclass
+
+GENTLE = "gentle"
+"""Nobody breaks a limit: every word must arrive, and there is no `error` at all."""
+WILD = "wild"
+"""Anything goes: words may be missing where the session has said so, and only there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    at: float
+    """Seconds from the start of the run."""
+    kind: str
+    """`crash` (streams break, nobody answers), `hang` (audio is taken, nothing is said), `stuck` (nothing is taken
+    either), `refuse` (no new stream)."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    slots: int
+    architecture: str
+    """`streaming`, `ctc` or `encoder-decoder`."""
+    outages: tuple[Outage, ...]
+    opening: float
+    """Seconds until a stream is open."""
+    final_delay: tuple[float, float]
+    """Seconds from the end of a segment to its final: at least, at most."""
+    working: bool
+    """Whether it says every half second that it works on a final."""
+    partial_every: int
+    """Messages of audio between partials; 0: none."""
+    twice: float = 0.0
+    """Probability that a final comes again, at once or seconds later."""
+    disorder: float = 0.0
+    """Probability that a final may overtake, or be overtaken by, its neighbours."""
+    bogus: float = 0.0
+    """Probability, for each message, of an answer about a segment that is not, or is not yet, to be answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoicePlan:
+    """How the synthesiser of one caller behaves."""
+
+    refuse: str = ""
+    """`busy`, `away` or `rejected`; empty: it does not."""
+    seconds_per_char: float = 0.0
+    """Seconds to make the 100 ms of audio of a character."""
+    fail_after_chars: int | None = None
+    hang_after_chars: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that a caller does, by its name in `caller.Caller`."""
+
+    kind: str
+    """`play`, `tell`, `wait`, `junk`, `deaf`, `vanish`, `take_over` or `settle`."""
+    until_ms: int = 0
+    """play: up to here, on the tape."""
+    pace: float = 1.0
+    """play: seconds per second of audio; 0: a burst."""
+    seconds: float = 0.0
+    """wait, deaf: how long. vanish: until it comes back. settle: at most."""
+    detect: float = 0.0
+    """vanish: seconds until the server notices."""
+    text: str = ""
+    """tell: the message."""
+    size: int = 0
+    """junk: bytes of a binary frame that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerPlan:
+    name: str
+    joins_at: float
+    first_value: int
+    """Of the tape's samples; the callers of one run have ranges of their own, so that mixed audio shows."""
+    stretches: tuple[tuple[str, int], ...]
+    """The tape: `word`, `cough` or `pause`, and milliseconds."""
+    config: dict[str, object]
+    """What it asks for with `session.configure` at once."""
+    frame_ms: int
+    latency: float
+    """Seconds, one way."""
+    buffer: int
+    """Messages that the network takes from the server while the client does not read."""
+    obeys: bool
+    """Whether it pauses when it is told to."""
+    playback: str
+    """How it reports playback: `none`, `honest`, `lying` or `stopping`."""
+    voice: VoicePlan
+    steps: tuple[Step, ...]
+    leaves: str
+    """The last thing it does: `close`, `cancel`, `vanish`, or `stay` until the session ends by itself."""
+    leaves_at: float | None = None
+    """Seconds after it joined; before the steps are done, at any moment. None: after them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    seed: int
+    mood: str
+    workers: tuple[WorkerPlan, ...]
+    callers: tuple[CallerPlan, ...]
+    limits: dict[str, float]
+    """The operator's, where they are not the defaults: `SessionLimits`."""
+    server_stops_at: float | None = None
+    """Seconds; every session is told 1001 then."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, value: object, name: str, depth: int) -> None:
+        indent = "  " * depth
+        if isinstance(value, Step):
+            told = [
+                f"{f.name}={getattr(value, f.name)!r}" for f in fields(value) if getattr(value, f.name) != f.default
+            ]
+            self.lines.append(f"{indent}{' '.join(told)}")
+        elif is_dataclass(value):
+            self.lines.append(f"{indent}{name}:")
+            for one in fields(value):
+                self.add(getattr(value, one.name), one.name, depth + 1)
+        elif isinstance(value, tuple) and value and is_dataclass(value[0]):
+            self.lines.append(f"{indent}{name}:")
+            for number, part in enumerate(value):
+                self.add(part, str(number), depth + 1)
+        elif name == "stretches":
+            words = " ".join(f"{kind[0]}{ms}" for kind, ms in value)
+            self.lines.append(f"{indent}{name}: {words}")
+        else:
+            self.lines.append(f"{indent}{name}: {value!r}")
+
+
+def describe(plan: Plan) -> str:
+    """The plan for people; what a step leaves at its default is left out."""
+    lines = _Lines()
+    lines.add(plan, "plan", 0)
+    return "\n".join(lines.lines)

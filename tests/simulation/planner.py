@@ -1,0 +1,145 @@
+"""From a seed to a plan. Three runs of five are gentle: nothing in them excuses a lost word or an `error`."""
+
+from tests.simulation.dice import Dice
+from tests.simulation.plan import GENTLE, WILD, CallerPlan, Outage, Plan, VoicePlan, WorkerPlan
+from tests.simulation.scripts import roll_steps, roll_tape
+
+GENTLE_SHARE = 0.6
+
+VALUES_PER_CALLER = 10_900
+"""Milliseconds of speech on one tape, with a gap per word: three callers share the values of 16-bit samples."""
+
+
+def make_plan(seed: int) -> Plan:
+    dice = Dice(seed, "plan")
+    mood = GENTLE if dice.chance(GENTLE_SHARE) else WILD
+    callers = dice.pick((1, 1, 1, 1, 1, 1, 2, 3))
+    workers = _roll_workers(Dice(seed, "workers"), mood, callers)
+    calm = mood == GENTLE and all(not one.outages and one.final_delay[1] < 1.5 for one in workers)
+    return Plan(
+        seed=seed,
+        mood=mood,
+        workers=workers,
+        callers=tuple(
+            _roll_caller(Dice(seed, "caller", number), mood, number, alone=callers == 1, calm=calm)
+            for number in range(callers)
+        ),
+        limits=_roll_limits(dice, mood),
+        server_stops_at=dice.seconds(0, 25) if mood == WILD and dice.chance(0.08) else None,
+    )
+
+
+def _roll_limits(dice: Dice, mood: str) -> dict[str, float]:
+    """A wild run may have an operator who allows little, so that little is enough to break it."""
+    limits: dict[str, float] = {"min_confirm_passes": dice.pick((2, 2, 3))}
+    if mood == WILD:
+        if dice.chance(0.4):
+            limits["max_backlog"] = dice.seconds(2, 5)
+        if dice.chance(0.2):
+            limits["max_queued_events"] = dice.randrange(10, 40)
+        if dice.chance(0.2):
+            limits["send_stall"] = dice.seconds(2, 10)
+        if dice.chance(0.2):
+            limits["resume_grace"] = dice.seconds(1, 10)
+    return limits
+
+
+def _roll_workers(dice: Dice, mood: str, callers: int) -> tuple[WorkerPlan, ...]:
+    count = dice.pick((1, 1, 2, 3))
+    outages = _gentle_outages(dice, count) if mood == GENTLE else _wild_outages(dice, count)
+    patient = dice.chance(0.3)
+    slowest = dice.seconds(0.1, 3.0) if mood == GENTLE else dice.seconds(0.1, 12.0 if patient else 6.0)
+    lies = mood == WILD and dice.chance(0.5)
+    return tuple(
+        WorkerPlan(
+            # A gentle run's workers have room for everybody, also when only one of them is left.
+            slots=callers if mood == GENTLE else dice.randrange(1, callers + 1),
+            architecture=dice.pick(("streaming", "ctc", "encoder-decoder")),
+            outages=tuple(outages[number]),
+            opening=dice.pick((0.0, dice.seconds(0, 0.3))),
+            final_delay=(0.0, dice.pick((0.0, dice.seconds(0, 0.5), slowest))),
+            working=patient,
+            partial_every=dice.pick((0, 1, 1, 3)),
+            twice=0.5 if dice.chance(0.3) else 0.0,
+            disorder=0.3 if lies else 0.0,
+            bogus=0.1 if lies else 0.0,
+        )
+        for number in range(count)
+    )
+
+
+def _gentle_outages(dice: Dice, workers: int) -> list[list[Outage]]:
+    """Shorter than 8 s, and so far apart that the first is forgotten when the second comes."""
+    outages: list[list[Outage]] = [[] for _ in range(workers)]
+    at = dice.seconds(0, 12)
+    for _ in range(dice.pick((0, 0, 1, 1, 2))):
+        kind = dice.pick(("crash", "crash", "hang", "stuck", "refuse"))
+        seconds = dice.pick((0.0, dice.seconds(0, 2), dice.seconds(0, 7.5)))
+        outages[dice.randrange(workers)].append(Outage(at, kind, seconds))
+        at = round(at + seconds + dice.seconds(25, 30), 3)
+    return outages
+
+
+def _wild_outages(dice: Dice, workers: int) -> list[list[Outage]]:
+    outages: list[list[Outage]] = []
+    for _ in range(workers):
+        own, at = [], 0.0
+        for _ in range(dice.randrange(4)):
+            at = round(at + dice.seconds(0, 12), 3)
+            outage = Outage(at, dice.pick(("crash", "crash", "hang", "stuck", "refuse")), dice.seconds(0, 20))
+            own.append(outage)
+            at = round(at + outage.seconds, 3)
+        outages.append(own)
+    return outages
+
+
+def _roll_caller(dice: Dice, mood: str, number: int, *, alone: bool, calm: bool) -> CallerPlan:
+    tape = roll_tape(dice, dice.ms(800, 9000 if alone else 3500))
+    talks = dice.chance(0.4)
+    gentle = mood == GENTLE
+    return CallerPlan(
+        name=f"caller{number}",
+        joins_at=0.0 if alone else dice.seconds(0, 3),
+        first_value=1 + number * VALUES_PER_CALLER,
+        stretches=tuple(tape),
+        config=_roll_config(dice, gentle=gentle),
+        frame_ms=dice.pick((100, 100, 100, 60, 50, 50, 37, 200, 500, 1500, 20)),
+        latency=dice.pick((0.0, 0.02, dice.seconds(0, 0.2))),
+        buffer=64 if gentle else dice.pick((2, 16, 64)),
+        obeys=gentle or dice.chance(0.5),
+        playback=dice.pick(("none", "honest", "honest", "stopping" if gentle else "lying", "stopping")),
+        voice=VoicePlan(seconds_per_char=dice.pick((0.0, 0.02, 0.15))) if gentle else _wild_voice(dice),
+        steps=tuple(roll_steps(dice, mood, tape, talks=talks, calm=calm)),
+        leaves="close" if gentle else dice.pick(("close", "close", "close", "cancel", "vanish", "stay")),
+        leaves_at=None if gentle or dice.chance(0.6) else dice.seconds(0, 20),
+    )
+
+
+def _roll_config(dice: Dice, *, gentle: bool) -> dict[str, object]:
+    config: dict[str, object] = {}
+    if dice.chance(0.3):
+        config["max_segment_duration_ms"] = dice.ms(1000, 5000)
+    if dice.chance(0.3):
+        config["silence_timeout_ms"] = dice.ms(300, 5000)
+    if dice.chance(0.2):
+        config["duplex"] = "barge_in"
+    if dice.chance(0.3):
+        config["interim"] = True
+    if dice.chance(0.2):
+        config["vad_sensitivity"] = dice.pick(("low", "high"))
+    if not gentle and dice.chance(0.3):
+        config["hold_timeout_ms"] = dice.ms(500, 8000)
+    if gentle:  # its words may all fall into a mute, and it then waits for them: that is no timeout's business
+        config["init_timeout_ms"] = 120_000
+    elif dice.chance(0.2):
+        config["init_timeout_ms"] = dice.ms(200, 5000)
+    return config
+
+
+def _wild_voice(dice: Dice) -> VoicePlan:
+    return VoicePlan(
+        refuse=dice.pick(("", "", "", "busy", "away", "rejected")),
+        seconds_per_char=dice.pick((0.0, 0.02, 0.15, 1.0)),
+        fail_after_chars=dice.pick((None, None, dice.randrange(10))),
+        hang_after_chars=dice.pick((None, None, None, dice.randrange(10))),
+    )

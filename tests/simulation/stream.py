@@ -1,0 +1,167 @@
+"""One stream to a simulated worker: it reads the words out of the audio, and answers as its worker's plan and dice say.
+
+A stream has no task of its own: its answers lie in a heap by the time at which they are due, and `receive` waits.
+"""
+
+import heapq
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import trio
+
+from tests.simulation.dice import Dice
+from tests.simulation.plan import WorkerPlan
+from tests.simulation.tape import Misaligned, Piece, read_pieces
+from tests.simulation.trace import Trace
+from voicetrio.core.errors import WorkerUnavailable
+from voicetrio.core.hypothesis import Hypothesis, Word, Working
+
+if TYPE_CHECKING:
+    from tests.simulation.fleet import Worker
+
+WORKING_INTERVAL = 0.5
+"""Seconds between signs of life, as the real worker gives them."""
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What came of one segment."""
+
+    start: int
+    stop: int
+    pieces: list[Piece] = field(default_factory=list)
+    messages: int = 0
+
+
+class Stream:
+    def __init__(self, worker: "Worker", plan: WorkerPlan, dice: Dice, caller: str, trace: Trace) -> None:
+        self._worker = worker
+        self._plan = plan
+        self._dice = dice
+        self._caller = caller
+        self._trace = trace
+        self._heard: dict[int, _Heard] = {}
+        self._replies: list[tuple[float, int, Hypothesis | Working]] = []
+        self._count = 0
+        self._last_final_due = 0.0
+        self._news = trio.Event()
+        self._broken = False
+        self._owed: set[int] = set()
+        self._delivered = 0
+
+    @property
+    def model(self) -> str:
+        return "simulated"
+
+    @property
+    def architecture(self) -> str:
+        return self._plan.architecture
+
+    @property
+    def owes(self) -> bool:
+        """Whether a segment's end has come, and its final has not gone out."""
+        return bool(self._owed)
+
+    def wake(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+    def break_off(self) -> None:
+        self._broken = True
+        self.wake()
+
+    # -- the session's side -----------------------------------------------------------------------------------------
+
+    async def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
+        await self._take()
+        self._trace.note(self._caller, "prompt", (segment_id, len(initial_prompt.split())))
+        if initial_prompt and self._plan.architecture != "encoder-decoder":
+            self._trace.note(self._caller, "anomaly", f"a prompt for a {self._plan.architecture} engine")
+
+    async def send_audio(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
+        await self._take()
+        heard = self._heard.setdefault(segment_id, _Heard(start_sample, start_sample))
+        if start_sample != heard.stop:
+            text = f"segment {segment_id}: audio at {start_sample} does not follow {heard.stop}"
+            self._trace.note(self._caller, "anomaly", text)
+        heard.stop = start_sample + len(pcm) // 2
+        heard.messages += 1
+        self._trace.note(self._caller, "audio", (segment_id, start_sample, heard.stop))
+        try:
+            read_pieces(pcm, start_sample, heard.pieces)
+        except Misaligned as error:
+            self._trace.note(self._caller, "anomaly", str(error))
+        every = self._plan.partial_every
+        if every and heard.messages % every == 0:
+            self._reply(0.02, self._hypothesis(segment_id, heard, final=False))
+        if self._dice.chance(self._plan.bogus):
+            self._reply(self._dice.seconds(0, 0.5), self._bogus(segment_id, heard))
+
+    async def end_segment(self, segment_id: int, end_sample: int) -> None:
+        await self._take()
+        heard = self._heard.setdefault(segment_id, _Heard(end_sample, end_sample))
+        if end_sample != heard.stop:
+            text = f"segment {segment_id}: ends at {end_sample}, its audio at {heard.stop}"
+            self._trace.note(self._caller, "anomaly", text)
+        delay = self._dice.seconds(*self._plan.final_delay)
+        due = trio.current_time() + delay
+        if not self._dice.chance(self._plan.disorder):
+            due = self._last_final_due = max(due, self._last_final_due)
+        delay = due - trio.current_time()
+        if self._plan.working:
+            for number in range(1, int(delay / WORKING_INTERVAL) + 1):
+                self._reply(number * WORKING_INTERVAL, Working(segment_id))
+        self._owed.add(segment_id)
+        final = self._hypothesis(segment_id, heard, final=True)
+        self._reply(delay, final)
+        if self._dice.chance(self._plan.twice):
+            self._reply(delay + self._dice.pick((0.0, self._dice.seconds(0, 5))), final)
+
+    async def receive(self) -> Hypothesis | Working:
+        await trio.lowlevel.checkpoint()
+        while not self._broken:
+            now = trio.current_time()
+            due = self._replies[0][0] if self._replies else None
+            if due is None or self._worker.silent:
+                await self._news.wait()
+            elif due > now:
+                news = self._news
+                with trio.move_on_at(due):
+                    await news.wait()
+            else:
+                reply = heapq.heappop(self._replies)[2]
+                if isinstance(reply, Hypothesis) and reply.final and reply.segment_id in self._heard:
+                    self._delivered = reply.segment_id
+                    self._owed.discard(reply.segment_id)
+                return reply
+        raise WorkerUnavailable("the worker is gone")
+
+    # -- the worker's side ------------------------------------------------------------------------------------------
+
+    async def _take(self) -> None:
+        await trio.lowlevel.checkpoint()
+        while self._worker.stuck and not self._broken:
+            await self._news.wait()
+        if self._broken:
+            raise WorkerUnavailable("the worker is gone")
+
+    def _reply(self, delay: float, reply: Hypothesis | Working) -> None:
+        self._count += 1
+        heapq.heappush(self._replies, (trio.current_time() + delay, self._count, reply))
+        self.wake()
+
+    def _hypothesis(self, segment_id: int, heard: _Heard, *, final: bool) -> Hypothesis:
+        words = tuple(Word(p.text, p.start_sample, p.end_sample, 0.9) for p in heard.pieces)
+        stable = 0 if self._plan.architecture == "encoder-decoder" else max(0, len(words) - 1)
+        return Hypothesis(segment_id, final, heard.stop, words, len(words) if final else stable, 0.9, "en")
+
+    def _bogus(self, segment_id: int, heard: _Heard) -> Hypothesis:
+        """About a segment that never was, or that has had its final; or a final before it was asked for."""
+        if self._dice.chance(0.2):
+            return self._hypothesis(segment_id, heard, final=True)
+        words = (Word("bogus", heard.start, heard.stop, 0.1),)
+        # A final that overtook another one was not taken, and its segment is still to be answered: no lies about that.
+        answered = 0 if self._plan.disorder else self._delivered
+        claimed = self._dice.pick((0, segment_id + 1000, answered))
+        final = claimed != answered and self._dice.chance(0.7)
+        return Hypothesis(claimed, final, heard.stop, words, 1, 0.1, "en")

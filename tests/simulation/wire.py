@@ -1,0 +1,149 @@
+"""The network between one caller and the server: latency, a bounded buffer, and an end without a goodbye.
+
+    caller --up--> WireLink.receive        WireLink.send --down--> caller
+
+When a wire is lost, whatever is under way in both directions is lost with it. The caller knows at once; the server's
+side may notice only later: until then its sends fill the buffer, and then wait.
+"""
+
+from collections import deque
+from contextlib import suppress
+
+import trio
+
+from voicetrio.session.ports import LinkLost
+
+Message = str | bytes | tuple[int, str]
+"""A text frame, a binary frame, or a close frame: code and reason."""
+
+UPLINK_MESSAGES = 16
+"""What the network and the server's transport take before the caller has to wait."""
+
+
+CLOSE_PATIENCE = 1.0
+"""Seconds for a close frame to find room; then the connection is cut, as the gateway does it."""
+
+CUT = (1006, "cut")
+"""What a caller sees of a connection that ended without a close frame."""
+
+
+class Gone(Exception):
+    """The other side, or the wire, is no more."""
+
+
+class Pipe:
+    """One direction. What was put comes out after the latency, in order."""
+
+    def __init__(self, latency: float, limit: int) -> None:
+        self._latency = latency
+        self._limit = limit
+        self._items: deque[tuple[float, Message]] = deque()
+        self._changed = trio.Event()
+        self.broken = False
+        """For the side that takes out."""
+        self.closed = False
+        """For the side that puts in."""
+
+    def _change(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def put(self, item: Message) -> None:
+        """Wait for room. Raises `Gone` when nobody takes any more. Safe to cancel: put whole or not at all."""
+        await trio.lowlevel.checkpoint()
+        while not self.closed and len(self._items) >= self._limit:
+            await self._changed.wait()
+        if self.closed:
+            raise Gone
+        self._items.append((trio.current_time() + self._latency, item))
+        self._change()
+
+    async def get(self) -> Message:
+        """The next item. Raises `Gone`. Safe to cancel: nothing is lost."""
+        await trio.lowlevel.checkpoint()
+        while not self.broken:
+            if not self._items:
+                await self._changed.wait()
+            elif self._items[0][0] > trio.current_time():
+                with trio.move_on_at(self._items[0][0]):
+                    await self._changed.wait()
+            else:
+                item = self._items.popleft()[1]
+                self._change()
+                return item
+        raise Gone
+
+    def cut(self) -> None:
+        """Nothing follows what is in the buffer, which may still be read."""
+        self._items.append((trio.current_time() + self._latency, CUT))
+        self.closed = True
+        self._change()
+
+    def lose(self) -> None:
+        """What is under way is lost; the side that takes out has nothing more to expect."""
+        self._items.clear()
+        self._change()
+
+    def shut(self) -> None:
+        self.closed = self.broken = True
+        self._change()
+
+
+class Wire:
+    """One connection. The caller uses `up` and `down`, the server `link`."""
+
+    def __init__(self, number: int, latency: float, buffer: int) -> None:
+        self.number = number
+        self.latency = latency
+        self.up = Pipe(latency, UPLINK_MESSAGES)
+        self.down = Pipe(latency, buffer)
+        self.link = WireLink(self)
+        self.lost = False
+
+    def lose(self) -> None:
+        """The caller's end is gone, and what was under way. The server does not know yet; see `notice`."""
+        self.lost = True
+        self.up.lose()
+        self.up.closed = True
+        self.down.lose()
+        self.down.broken = True
+
+    def notice(self) -> None:
+        """The server's transport has found out."""
+        self.up.shut()
+        self.down.shut()
+
+
+class WireLink:
+    """The server's end: the session's `Link`, and the close frame that the connection's handler sends."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.close_sent: tuple[int, str] | None = None
+
+    async def receive(self) -> str | bytes | None:
+        try:
+            message = await self._wire.up.get()
+        except Gone:
+            return None
+        assert not isinstance(message, tuple)
+        return message
+
+    async def send(self, message: str | bytes) -> None:
+        assert self.close_sent is None, "nothing follows a close frame"
+        try:
+            await self._wire.down.put(message)
+        except Gone:
+            raise LinkLost("the client is gone") from None
+
+    async def close(self, code: int, reason: str) -> None:
+        """Harmless when the client is gone."""
+        await trio.lowlevel.checkpoint()
+        if self.close_sent is not None:
+            return
+        self.close_sent = (code, reason)
+        with trio.move_on_after(CLOSE_PATIENCE) as patience, suppress(Gone):
+            await self._wire.down.put((code, reason))
+        if patience.cancelled_caught:
+            self._wire.down.cut()
+        self._wire.up.shut()
