@@ -263,8 +263,8 @@ def test_an_excuse_cannot_be_hoarded():
     assert burst(backpressure, at=160.0, seconds=4.0)
 
 
-@pytest.mark.parametrize(("length", "wait", "told"), [(4.0, 4.0, False), (4.0, 5.1, True), (9.0, 8.0, False)])
-def test_an_excuse_is_good_for_5_s_or_its_own_length(length, wait, told):
+@pytest.mark.parametrize(("length", "wait", "told"), [(4.0, 4.0, False), (4.0, 7.0, False), (4.0, 7.6, True), (9.0, 8.0, False)])
+def test_an_excuse_is_good_for_seven_seconds_and_a_half_or_its_own_length(length, wait, told):
     backpressure = Backpressure()
     backpressure.excuse(length, now=100.0)
     assert burst(backpressure, at=100.0 + wait, seconds=4.0) is told
@@ -295,7 +295,7 @@ def test_thousands_of_tiny_stalls_are_not_remembered():
     assert backpressure._excuses == []
     for n in range(10_000):
         backpressure.excuse(0.05, now=100.0 + n / 20)
-    assert len(backpressure._excuses) <= 100
+    assert len(backpressure._excuses) <= 150
 
 
 # The backlog.

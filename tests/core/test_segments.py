@@ -138,10 +138,10 @@ def test_it_counts_what_was_settled_or_given_up():
     segments.settle(1)
     assert segments.finished == 1
     segments.abandon(70_000)
-    assert segments.finished == 2
+    assert segments.finished == 3, "what the open one goes on with is counted on its own"
     segments.end(80_000, now=5.0)
-    segments.settle(3)
-    assert segments.finished == 3
+    segments.settle(4)
+    assert segments.finished == 4
 
 
 def test_giving_up_loses_the_ended_segments_and_the_open_one_goes_on_from_here():
@@ -149,11 +149,19 @@ def test_giving_up_loses_the_ended_segments_and_the_open_one_goes_on_from_here()
     segments.begin(20_000)
     segments.split(40_000, now=2.5)
     segments.abandon(50_000)
-    assert list(segments.pending) == [Segment(2, 50_000)]
+    assert list(segments.pending) == [Segment(3, 50_000)], "a segment of its own: words of the old part may be known"
     assert segments.open is segments.pending[0]
     assert segments.settle(1) is None
     segments.end(60_000, now=4.0)
-    assert segments.settle(2) == Segment(2, 50_000, 60_000, 4.0)
+    assert segments.settle(2) is None
+    assert segments.settle(3) == Segment(3, 50_000, 60_000, 4.0)
+
+
+def test_a_segment_of_which_nothing_was_told_keeps_its_id_when_it_is_given_up():
+    segments = make()
+    segments.begin(20_000)
+    segments.abandon(50_000, renumber=False)
+    assert list(segments.pending) == [Segment(1, 50_000)]
 
 
 def test_after_giving_up_no_segment_reaches_back_into_what_was_given_up():

@@ -40,10 +40,11 @@ COOLDOWN = 1.0
 sends before we may speak again. It is not held up by it, the window gives back what the pause was too long."""
 ROUNDING = 16
 """Samples, 1 ms: what clocks and divisions may err by."""
-EXCUSE_LIFE = 5.0
-"""Seconds that an excuse is good for, if it is not itself longer: what was held up comes at once when it comes."""
+EXCUSE_LIFE = WINDOW + 2.5
+"""Seconds that an excuse is good for, if it is not itself longer: until what was held up has been read, which takes some
+time when it comes frame by frame, and has left the window."""
 EXCUSE_MIN = 0.05
-"""Seconds. Less needs no excuse, the slack is ten times as long; so there are at most 100 short ones at a time."""
+"""Seconds. Less needs no excuse, the slack is ten times as long; so there are at most 150 short ones at a time."""
 EXCUSE_MAX = 60.0
 """Seconds, altogether: nobody holds back more audio for us than our ring could take."""
 REACTION_BUCKETS = 3

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import structlog
 import trio
 
+from voicetrio.core.backpressure import EXCUSE_LIFE
 from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits
 from voicetrio.core.errors import WorkerBusy, WorkerError, WorkerRejected, WorkerUnavailable
 from voicetrio.core.ring import RingBuffer
@@ -28,10 +29,6 @@ _RETRY_MAX = 0.2
 _RETRY_BUSY_MAX = 1.0
 """Seconds between attempts to get a worker, doubling. That none is there costs nothing to find out, and a local worker is
 back in half a second; workers that are busy are asked, and should not be kept busy with that."""
-
-_EXCUSE_LIFE = 5.0
-"""Seconds that an excuse is good for at least: as in `core.backpressure`."""
-
 
 class Recognition:
     def __init__(
@@ -115,7 +112,7 @@ class Recognition:
     def excuse(self, seconds: float, *, now: float) -> None:
         """Audio of so many seconds will come at once, through no fault of the client; soon, or not at all."""
         self._excused += int(seconds * SAMPLE_RATE)
-        self._excused_until = max(self._excused_until, now + max(seconds, _EXCUSE_LIFE))
+        self._excused_until = max(self._excused_until, now + max(seconds, EXCUSE_LIFE))
 
     def excess(self, now: float) -> int:
         """The backlog without what is not the client's fault: audio that came while no worker was there, or is sent

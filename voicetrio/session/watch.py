@@ -13,6 +13,9 @@ import trio
 CHECK = 1.0
 """Seconds between looks."""
 
+_LATE_MIN = 0.1
+"""Seconds. Less is an ordinary turn of a busy process, and any window has room for it."""
+
 LULL = 5.0
 """Seconds without audio in the middle of a speech that end it. Longer than the gaps of a mobile network, which would
 only cut the speech, without a hole."""
@@ -60,7 +63,7 @@ class Watch:
                 self._end_speech()
 
     def audio_came(self) -> float:
-        """Returns for how many seconds this process has been late, beyond what was said before."""
+        """Returns for how many seconds this process may have stood still, beyond what was said before."""
         self._heard_at = trio.current_time()
         if self._heard_at > self._due:
             self._note_late()
@@ -69,5 +72,6 @@ class Watch:
 
     def _note_late(self) -> None:
         now = trio.current_time()
-        self._late += max(0.0, now - self._due)
+        if now - self._due > _LATE_MIN:
+            self._late += now - self._due + CHECK  # it may have stopped right after the last look
         self._due = max(self._due, now)
