@@ -6,11 +6,12 @@ What is true of every session, whatever happens in it, is checked when it is lef
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import Any
 
 import trio
 
-from voicetrio.cli.native_client import ConnectionLost, NativeSession, open_native_session
+from voicetrio.cli.native_client import ConnectionLost, NativeSession, ResumeTicket, open_native_session
 
 from .sound import RATE, resampled
 
@@ -21,11 +22,13 @@ Message = dict[str, Any]
 
 
 class Client:
-    def __init__(self, session: NativeSession, session_id: str) -> None:
+    def __init__(self, session: NativeSession, session_id: str, ticket: ResumeTicket) -> None:
         self.session = session
         self.session_id = session_id
+        self.ticket = ticket
+        """What it needs to come back."""
         self.messages: list[tuple[float, Message]] = []
-        """With the time of each on trio's clock."""
+        """With the time of each on trio's clock; of all connections of the session."""
         self.audio: list[tuple[float, bytes]] = []
         self.ended = trio.Event()
         self.lost: ConnectionLost | None = None
@@ -71,6 +74,12 @@ class Client:
         """Send audio as quickly as it is taken."""
         for start in range(0, len(pcm), 6400):
             await self.session.send_audio(pcm[start : start + 6400])
+
+    async def cut(self) -> None:
+        """Lose the connection: its socket is closed, and nobody says goodbye."""
+        await trio.aclose_forcefully(self.session._connection._stream)
+        await self.ended.wait()
+        assert self.lost is not None
 
     async def ask_speech(self, text: str, **fields: Any) -> str:
         """Its request id."""
@@ -137,16 +146,28 @@ class Client:
 
 
 @asynccontextmanager
-async def open_client(url: str, session_id: str | None = None) -> AsyncIterator[Client]:
-    """A session, for as long as the block runs, and `BOUND_S` at most."""
-    session_id = session_id or f"test-{secrets.token_hex(6)}"
-    with trio.fail_after(BOUND_S):
-        async with open_native_session(url, session_id) as session:
-            client = Client(session, session_id)
+async def open_client(
+    url: str, session_id: str | None = None, *, earlier: Client | None = None, bound_s: float = BOUND_S
+) -> AsyncIterator[Client]:
+    """A session, for as long as the block runs, and `bound_s` at most.
+
+    `earlier` is the client of another connection: this one comes back to its session, with what it was told there.
+    """
+    if earlier is None:
+        session_id, ticket, known = session_id or f"test-{secrets.token_hex(6)}", ResumeTicket(), []
+    else:
+        # As they are now: what the other connection is told from here on, this one is told again.
+        session_id, ticket, known = earlier.session_id, copy(earlier.ticket), list(earlier.messages)
+    with trio.fail_after(bound_s):
+        async with open_native_session(url, session_id, ticket=ticket) as session:
+            client = Client(session, session_id, ticket)
+            client.messages += known
+            count = len(client.got("session.created"))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(client.read)
-                created = await client.wait_for("session.created")
+                created = await client.wait_for("session.created", count=count + 1)
                 assert created["session_id"] == session_id
+                assert created["resumed"] == (earlier is not None)
                 yield client
                 nursery.cancel_scope.cancel(reason="the test has seen enough")
             check(client)

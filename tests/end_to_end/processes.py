@@ -23,8 +23,11 @@ START_S = 60.0
 STOP_S = 20.0
 """For a server to end in order: it takes 1 s on an idle machine."""
 
-GONE_S = 3.0
-"""For what a killed process leaves behind to follow it."""
+GONE_S = 15.0
+"""For what a killed process leaves behind to follow it: at once, on an idle machine."""
+
+PATIENCE = {"VOICETRIO_SESSION__CLOSING_TIMEOUT": "20"}
+"""Seconds. Tests that close a session ask what it has heard; a worker that gets no CPU for 2 s is no part of that."""
 
 _POLL_S = 0.02
 _MARK = "TEST_PROCESS_MARK"
@@ -117,7 +120,9 @@ class ServerProcess(Run):
     def __init__(self, folder: Path, *configs: str, environment: dict[str, str] | None = None) -> None:
         arguments = [part for config in configs for part in ("--config", config)]
         super().__init__(
-            [sys.executable, "run.py", *arguments], folder, {"VOICETRIO_SERVER__PORT": "0", **(environment or {})}
+            [sys.executable, "run.py", *arguments],
+            folder,
+            {"VOICETRIO_SERVER__PORT": "0", **PATIENCE, **(environment or {})},
         )
         self.port = 0
 
@@ -143,6 +148,20 @@ class ServerProcess(Run):
         """The status of /readyz."""
         return http_status(self.port, "/readyz")
 
+    def metric(self, name: str) -> float:
+        """The value of a metric now; `name` with its labels, as /metrics writes it."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+            text: str = answer.read().decode()
+        return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{name} "))
+
+
+class WorkerProcess(Run):
+    """`voicetrio worker`, of its own, with these configuration files."""
+
+    def __init__(self, folder: Path, listen: str, *configs: str) -> None:
+        arguments = [part for config in configs for part in ("--config", config)]
+        super().__init__([sys.executable, "-m", "voicetrio", "worker", "--listen", listen, *arguments], folder)
+
 
 def http_status(port: int, path: str) -> int:
     try:
@@ -151,6 +170,11 @@ def http_status(port: int, path: str) -> int:
     except urllib.error.HTTPError as error:
         with error:
             return error.code
+
+
+def memory_kb(pid: int) -> int:
+    """What a process occupies of this machine's memory."""
+    return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0])
 
 
 def _command_line(pid: int) -> bytes:

@@ -74,12 +74,25 @@ async def open_raw_session(
 ) -> AsyncIterator[RawClient]:
     """A session after its handshake, whose first message was received."""
     async with open_raw(port, receive_buffer=receive_buffer) as client:
-        key = b64encode(os.urandom(16)).decode()
-        await client.send(
-            f"GET /ws/{session_id} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
+        await client.send(_upgrade(session_id))
         while b"session.created" not in client.received:
             client.received += await client.receive()
         assert b"101" in client.received.split(b"\r\n")[0]
         yield client
+
+
+async def upgrade_status(port: int, session_id: str, query: str) -> int:
+    """The HTTP status that a client gets who wants to open this session with this query."""
+    async with open_raw(port) as client:
+        await client.send(_upgrade(f"{session_id}?{query}"))
+        while b"\r\n" not in client.received:
+            client.received += await client.receive()
+        return int(client.received.split()[1])
+
+
+def _upgrade(session: str) -> bytes:
+    key = b64encode(os.urandom(16)).decode()
+    return (
+        f"GET /ws/{session} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    ).encode()

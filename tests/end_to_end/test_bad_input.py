@@ -4,7 +4,6 @@ import gc
 import json
 import secrets
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 import trio
@@ -12,7 +11,7 @@ import trio
 from voicetrio.cli.native_client import SessionRefused
 
 from .client import Client, open_client
-from .processes import ServerProcess, http_status
+from .processes import ServerProcess, http_status, memory_kb
 from .raw_client import OPCODE_BINARY, OPCODE_CLOSE, OPCODE_TEXT, RawClient, frame, open_raw, open_raw_session
 from .sound import GOOD_IDEA, THANK_YOU
 
@@ -22,7 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
-BOUND_S = 10.0
+BOUND_S = 30.0
 """Seconds for any answer."""
 
 Misbehaviour = Callable[[ServerProcess], Awaitable[None]]
@@ -225,19 +224,16 @@ async def test_none_of_it_harms_another_session(server: ServerProcess):
 
 
 async def test_a_message_without_end_is_not_kept(server: ServerProcess):
-    def memory_kb() -> int:
-        return int(Path(f"/proc/{server.process.pid}/status").read_text().partition("VmRSS:")[2].split()[0])
-
     async with open_raw_session(server.port, "without-end") as client, trio.open_nursery() as nursery:
         nursery.start_soon(client.receive_all)
         head = frame(OPCODE_BINARY, bytes(16_000_000))
-        before = memory_kb()
+        before = memory_kb(server.process.pid)
         with trio.fail_after(BOUND_S):
             await client.send(bytes([OPCODE_BINARY]) + head[1:])  # not the last piece of its message
             for _ in range(8):
                 await client.send(bytes([0]) + head[1:])
             await client.send(frame(OPCODE_BINARY, b""))
-        assert memory_kb() - before < 64_000
+        assert memory_kb(server.process.pid) - before < 64_000
         nursery.cancel_scope.cancel()
 
 

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from .client import open_client
-from .processes import ROOT, START_S, STOP_S, Run, http_status
+from .processes import PATIENCE, ROOT, START_S, STOP_S, Run, http_status
 from .sound import THANK_YOU
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def wait_ready(run: Run, port: int) -> None:
 async def test_hypercorn_serves_the_app_and_ends_in_order(tmp_path: Path):
     port = free_port()
     command = [sys.executable, "-m", "hypercorn", "-k", "trio", "--bind", f"127.0.0.1:{port}", "voicetrio.asgi:app"]
-    run = Run(command, tmp_path / "run", {"VOICETRIO_CONFIG": str(ROOT / "config" / "default.toml")})
+    run = Run(command, tmp_path / "run", {**PATIENCE, "VOICETRIO_CONFIG": str(ROOT / "config" / "default.toml")})
     try:
         await trio.to_thread.run_sync(wait_ready, run, port)
         async with open_client(f"ws://127.0.0.1:{port}") as client:

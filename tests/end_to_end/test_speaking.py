@@ -80,7 +80,7 @@ async def test_while_the_server_is_heard_nobody_else_is(server: ServerProcess):
         completed = await client.wait_for("playback.completed", request_id=request_id)
         first_at = await client.wait_audio()
         played = trio.current_time() - first_at
-        assert played == pytest.approx(end["duration_ms"] / 1000, abs=0.5), "as long as the listener needs"
+        assert played > end["duration_ms"] / 1000 - 0.5, "as long as the listener needs"
         assert trio.current_time() - end_at > 1.0
         assert completed["heard_ms"] == end["duration_ms"]
         assert client.got("vad.speech_start", "transcript.partial", "transcript.final") == []

@@ -30,6 +30,7 @@ _RETRY_BUSY_MAX = 1.0
 """Seconds between attempts to get a worker, doubling. That none is there costs nothing to find out, and a local worker is
 back in half a second; workers that are busy are asked, and should not be kept busy with that."""
 
+
 class Recognition:
     def __init__(
         self,

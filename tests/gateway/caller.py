@@ -1,0 +1,134 @@
+"""A caller at the app's door, without a network: what a WebSocket server would hand to the app, in virtual time."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+from tests.fakes.audio import FakeDetector
+from tests.fakes.recognizer import FakeRecognizer
+from tests.fakes.synthesizer import FakeSynthesizer
+from tests.fakes.telemetry import FakeTelemetry
+from voicetrio.core.config import SessionConfig, SessionLimits
+from voicetrio.gateway.app import Gateway, make_gateway
+from voicetrio.gateway.house import House
+from voicetrio.gateway.registry import open_registry
+from voicetrio.session.ports import Ports
+
+
+class Caller:
+    """One connection. `status` is 101 once it is accepted, and else that of the refusal."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.body = b""
+        self.messages: list[dict[str, Any]] = []
+        self.closed: int | None = None
+        """The code that the server closed with."""
+        self.over = trio.Event()
+        """Set when the app is done with the connection."""
+        self._gone = False
+        self._to_app, self._for_app = trio.open_memory_channel[dict[str, Any]](100)
+        self._news = trio.Event()
+
+    async def run(self, app: Gateway, session_id: str, query: str, headers: dict[str, str]) -> None:
+        scope = {
+            "type": "websocket",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "scheme": "ws",
+            "path": f"/ws/{session_id}",
+            "raw_path": f"/ws/{session_id}".encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+            "client": ("127.0.0.1", 1),
+            "subprotocols": [],
+            "extensions": {"websocket.http.response": {}},
+        }
+        await self._to_app.send({"type": "websocket.connect"})
+        await app(scope, self._receive, self._send)
+        self.over.set()
+
+    async def _receive(self) -> dict[str, Any]:
+        return await self._for_app.receive()
+
+    async def _send(self, event: dict[str, Any] | None) -> None:
+        await trio.lowlevel.checkpoint()
+        if self._gone:
+            return  # as Hypercorn does it
+        match event:
+            case None:
+                pass  # how Hypercorn is told that a handler has returned
+            case {"type": "websocket.accept"}:
+                self.status = 101
+            case {"type": "websocket.http.response.start", "status": status}:
+                self.status = status
+            case {"type": "websocket.http.response.body", "body": body}:
+                self.body += body
+            case {"type": "websocket.send", "text": str(text)}:
+                self.messages.append(json.loads(text))
+            case {"type": "websocket.close", "code": code}:
+                self.closed = code
+                await self.leave()  # it answers the close frame
+        self._news.set()
+        self._news = trio.Event()
+
+    async def wait_for(self, kind: str) -> dict[str, Any]:
+        """The first message of this kind."""
+        while not (found := [message for message in self.messages if message["type"] == kind]):
+            await self._news.wait()
+        return found[0]
+
+    async def leave(self) -> None:
+        """The connection is gone."""
+        self._gone = True
+        await self._to_app.send({"type": "websocket.disconnect", "code": 1006})
+
+    async def say(self, kind: str) -> None:
+        await self._to_app.send({"type": "websocket.receive", "text": json.dumps({"type": kind}), "bytes": None})
+
+
+class Door:
+    """Use `open_door`."""
+
+    def __init__(self, app: Gateway, house: House, telemetry: FakeTelemetry, nursery: trio.Nursery) -> None:
+        self.house = house
+        self.telemetry = telemetry
+        self._app = app
+        self._nursery = nursery
+
+    def call(self, session_id: str = "one", query: str = "", **headers: str) -> Caller:
+        """A new connection, which is under way."""
+        caller = Caller()
+        self._nursery.start_soon(caller.run, self._app, session_id, query, {"host": "127.0.0.1:8000", **headers})
+        return caller
+
+    async def enter(self, session_id: str = "one", query: str = "") -> Caller:
+        """A new connection, which has been welcomed."""
+        caller = self.call(session_id, query)
+        await caller.wait_for("session.created")
+        return caller
+
+
+@asynccontextmanager
+async def open_door(*, max_sessions: int = 2, limits: SessionLimits | None = None) -> AsyncIterator[Door]:
+    """The app with fake workers, for as long as the block runs."""
+    telemetry = FakeTelemetry()
+    app = make_gateway()
+    async with open_registry(max_sessions) as registry, trio.open_nursery() as nursery:
+        house = House(
+            registry=registry,
+            workers=FakeRecognizer(),  # only asked whether it is ready, which nobody does here
+            ports=Ports(FakeRecognizer(), FakeSynthesizer(), FakeDetector, telemetry),
+            telemetry=telemetry,
+            session_config=SessionConfig(),
+            session_limits=limits or SessionLimits(),
+            allowed_origins=(),
+            loopback_only=True,
+        )
+        app.house = house
+        yield Door(app, house, telemetry, nursery)
+        nursery.cancel_scope.cancel(reason="the test has ended")

@@ -1,0 +1,192 @@
+"""The register of sessions: who is found, who may come back, who makes way; in virtual time."""
+
+import gc
+
+import pytest
+import trio
+import trio.testing
+
+from tests.fakes.audio import FakeDetector
+from tests.fakes.client import FakeLink, make_link
+from tests.fakes.recognizer import FakeRecognizer
+from tests.fakes.synthesizer import FakeSynthesizer
+from tests.fakes.telemetry import FakeTelemetry
+from voicetrio.core.config import SessionConfig, SessionLimits
+from voicetrio.gateway.registry import Registry, is_session_id, new_resume_token, open_registry
+from voicetrio.session.endings import CANCELLED_BY_CLIENT, GOING_AWAY, End
+from voicetrio.session.ports import Ports
+from voicetrio.session.session import Session
+
+
+def make_session(session_id: str = "one", *, token: str = "secret", kind: type[Session] = Session) -> Session:
+    ports = Ports(FakeRecognizer(), FakeSynthesizer(), FakeDetector, FakeTelemetry())
+    return kind(session_id, config=SessionConfig(), limits=SessionLimits(), ports=ports, resume_token=token)
+
+
+async def start_with_client(registry: Registry, session: Session) -> FakeLink:
+    link = make_link()
+    session.attach(link)
+    registry.start(session)
+    await trio.testing.wait_all_tasks_blocked()
+    return link
+
+
+async def start_without_client(registry: Registry, session: Session) -> None:
+    """Its client has left, and it waits."""
+    link = await start_with_client(registry, session)
+    leave(link)
+    await trio.testing.wait_all_tasks_blocked()
+    assert session.waits_for_client
+
+
+def leave(link: FakeLink) -> None:
+    link.gone = True
+    link.outbox.close()
+
+
+async def test_a_session_is_found_for_as_long_as_it_lives(autojump_clock):
+    async with open_registry(2) as registry:
+        session = make_session()
+        assert registry.find("one") is None
+        await start_with_client(registry, session)
+        assert registry.find("one") is session
+        assert registry.find("two") is None
+        assert len(registry) == 1
+        session.end(CANCELLED_BY_CLIENT)
+        await trio.testing.wait_all_tasks_blocked()
+        assert registry.find("one") is None
+        assert registry.resumable("one", "secret") is None
+        assert len(registry) == 0
+
+
+async def test_it_is_full_with_those_who_are_away_too(autojump_clock):
+    async with open_registry(2) as registry:
+        await start_with_client(registry, make_session("one"))
+        assert not registry.full
+        await start_without_client(registry, make_session("two"))
+        assert registry.full
+        await trio.sleep(SessionLimits().resume_grace + 1)
+        assert not registry.full, "who does not come back has left"
+
+
+async def test_only_its_own_token_opens_a_session(autojump_clock):
+    async with open_registry(2) as registry:
+        one, two = make_session("one", token="first"), make_session("two", token="second")
+        await start_with_client(registry, one)
+        await start_without_client(registry, two)
+        assert registry.resumable("one", "first") is one, "also while its connection lives"
+        assert registry.resumable("two", "second") is two
+        for wrong in ("", "second", "firs", "first ", "First", "\u00e9", "first\0"):
+            assert registry.resumable("one", wrong) is None, wrong
+        assert registry.resumable("three", "first") is None
+
+
+async def test_a_session_that_has_said_its_last_word_is_not_come_back_to(autojump_clock):
+    session = make_session()
+    async with open_registry(2) as registry:
+        await start_with_client(registry, session)
+    assert session.over
+    assert registry.resumable("one", "secret") is None
+
+
+async def test_one_that_waits_in_vain_makes_way_and_its_place_is_free_then(autojump_clock):
+    async with open_registry(2) as registry:
+        old, new = make_session(), make_session()
+        await start_without_client(registry, old)
+        began = trio.current_time()
+        await registry.replace("one")
+        assert registry.find("one") is None
+        assert trio.current_time() == began, "nobody has to be told anything"
+        await start_with_client(registry, new)
+        assert registry.find("one") is new
+        await registry.replace("nobody")
+
+
+async def test_those_who_wait_for_different_sessions_to_make_way_do_not_wait_for_each_other(autojump_clock):
+    async with open_registry(5) as registry:
+        names = ["one", "two", "three"]
+        for name in names:
+            await start_without_client(registry, make_session(name))
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for name in names:
+                nursery.start_soon(registry.replace, name)
+            nursery.start_soon(registry.send_away, 60.0)
+        assert trio.current_time() == began
+
+
+async def test_all_are_told_that_the_server_stops_and_waited_for(autojump_clock):
+    async with open_registry(5) as registry:
+        links = [await start_with_client(registry, make_session(name)) for name in ("one", "two")]
+        await start_without_client(registry, make_session("three"))
+        assert await registry.send_away(60.0) == 0
+        assert registry.going_away
+        assert len(registry) == 0
+        for link in links:
+            assert '"reason":"going_away"' in link.received[-1][1]
+        assert trio.current_time() < 1
+
+
+async def test_who_does_not_listen_is_waited_for_no_longer_than_the_grace(autojump_clock):
+    async with open_registry(5) as registry:
+        deaf = make_link(reading=False)
+        session = make_session()
+        session.attach(deaf)
+        registry.start(session)
+        await trio.testing.wait_all_tasks_blocked()
+        assert await registry.send_away(0.5) == 1
+        assert trio.current_time() == pytest.approx(0.5)
+
+
+async def test_a_session_lives_on_when_the_task_that_started_it_has_ended(autojump_clock):
+    async with open_registry(2) as registry:
+        sessions = make_session("one"), make_session("two")
+        async with trio.open_nursery() as connections:
+            for session in sessions:
+                connections.start_soon(start_with_client, registry, session)
+        assert (registry.find("one"), registry.find("two")) == sessions
+        assert not any(session.over for session in sessions)
+
+
+async def test_when_the_registry_is_left_its_sessions_end_with_a_farewell(autojump_clock):
+    async with open_registry(2) as registry:
+        link = await start_with_client(registry, make_session())
+    assert '"type":"session.closed"' in link.received[-1][1]
+    assert '"reason":"going_away"' in link.received[-1][1]
+    assert len(registry) == 0
+
+
+class BrokenSession(Session):
+    """Fails where it should contain its failures."""
+
+    async def run(self) -> End:
+        await trio.sleep(1.0)
+        raise RuntimeError("a bug")
+
+
+async def test_a_session_that_fails_reaches_no_other_one(autojump_clock, capsys):
+    async with open_registry(3) as registry:
+        other = make_session("other")
+        await start_with_client(registry, other)
+        await start_with_client(registry, make_session("broken", kind=BrokenSession))
+        await trio.sleep(2.0)
+        assert registry.find("broken") is None
+        assert registry.find("other") is other
+        other.end(GOING_AWAY)
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(registry) == 0
+    assert "session_failed" in capsys.readouterr().out
+    gc.collect()
+
+
+def test_session_ids_are_harmless_names():
+    for good in ("a", "A-1_b.c", "x" * 128, "new_1", ".."):
+        assert is_session_id(good), good
+    for bad in ("", "x" * 129, "a b", "a/b", "a\n", "caf\u00e9", "\u0661"):
+        assert not is_session_id(bad), bad
+
+
+def test_tokens_are_long_and_no_two_are_the_same():
+    tokens = {new_resume_token() for _ in range(1000)}
+    assert len(tokens) == 1000
+    assert all(len(token) >= 32 for token in tokens)
