@@ -22,7 +22,7 @@ from voicetrio.core.wal import WriteAheadLog
 from voicetrio.session.answers import Answers
 from voicetrio.session.ports import RecognizerStream, StreamConfig
 
-_CHUNK_MIN = SAMPLE_RATE * 100 // 1000
+CHUNK_MIN = SAMPLE_RATE * 100 // 1000
 """100 ms: worker traffic is a third of the gateway's work, and goes with the number of messages. Twice would be felt."""
 
 _CHUNK_MAX = SAMPLE_RATE
@@ -159,7 +159,7 @@ class Delivery:
         """Send one message of this segment. False when there is not enough audio for one yet."""
         stop = self._ring.head if segment.end is None else segment.end
         samples = min(stop - self.sent, _CHUNK_MAX)
-        if samples > 0 and (segment.end is not None or samples >= _CHUNK_MIN):
+        if samples > 0 and (segment.end is not None or samples >= CHUNK_MIN):
             if not self._prompted:
                 await self._prompt(segment)
             start, self.sent = self.sent, self.sent + samples

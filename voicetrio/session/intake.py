@@ -48,7 +48,7 @@ class Asked(Protocol):
         """Whether the session only flushes what it has heard."""
         ...
 
-    def audio_came(self) -> float:
+    def audio_came(self, now: float) -> float:
         """Returns for how many seconds this process has been late in reading it."""
         ...
 
@@ -110,7 +110,8 @@ class Intake:
             self._session.refuse(error)
 
     def _hear(self, frame: bytes) -> None:
-        late = self._session.audio_came()
+        now = trio.current_time()
+        late = self._session.audio_came(now)
         try:
             pcm = self._ear.decode(frame)
         except RemoteError as error:
@@ -118,7 +119,6 @@ class Intake:
             return
         if late > 0:
             self.excuse(late)
-        now = trio.current_time()
         if len(pcm) <= _SLICE_BYTES:
             self._hear_slice(pcm, now)
         else:

@@ -21,7 +21,7 @@ from voicetrio.core.ring import RingBuffer
 from voicetrio.core.segments import Segments
 from voicetrio.core.wal import WriteAheadLog
 from voicetrio.session.answers import Answers, RecognitionEvents
-from voicetrio.session.delivery import Delivery
+from voicetrio.session.delivery import CHUNK_MIN, Delivery
 from voicetrio.session.ports import Recognizer, RecognizerStream, StreamConfig, Telemetry
 
 _RETRY_FIRST = 0.05
@@ -77,8 +77,14 @@ class Recognition:
 
     def audio_added(self) -> None:
         """There is more to send, or a segment has ended."""
-        if self._delivery is None and self._away_since is None:
-            self._away_since = trio.current_time()
+        delivery = self._delivery
+        if delivery is None:
+            if self._away_since is None:
+                self._away_since = trio.current_time()
+        else:
+            pending = self._segments.pending
+            if len(pending) == 1 and pending[0].end is None and self._ring.head - delivery.sent < CHUNK_MIN:
+                return  # not yet a message's worth: waking the sender for each frame would be a tenth of our work
         self._work.set()
 
     def want(self) -> None:

@@ -320,8 +320,8 @@ class Session:
         if not error.recoverable:
             self.end(End(error.code, error.close_code))
 
-    def audio_came(self) -> float:
-        return self._watch.audio_came()
+    def audio_came(self, now: float) -> float:
+        return self._watch.audio_came(now)
 
     # -- EarEvents --------------------------------------------------------------------------------------------------
 

@@ -62,10 +62,10 @@ class Watch:
             elif now - max(self._heard_at, self._waited_since) > LULL:
                 self._end_speech()
 
-    def audio_came(self) -> float:
+    def audio_came(self, now: float) -> float:
         """Returns for how many seconds this process may have stood still, beyond what was said before."""
-        self._heard_at = trio.current_time()
-        if self._heard_at > self._due:
+        self._heard_at = now
+        if now > self._due:
             self._note_late()
         late, self._late = self._late, 0.0
         return late
