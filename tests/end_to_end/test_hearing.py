@@ -95,10 +95,12 @@ async def test_ten_sessions_at_once_get_each_its_own_transcript(server: ServerPr
 
     async def stream(number: int, pcm: bytes) -> None:
         async with open_client(server.url, f"one-of-ten-{number}") as client:
-            await client.play(pcm, frame_ms=20 + number)
+            await client.play(pcm + silence(0.8), frame_ms=20 + number)
+            await client.wait_for("transcript.final")  # a close is not that patient with a worker that serves ten
             heard[number] = await client.finish()
             assert {*client.kinds()} <= {
                 "session.created",
+                "session.rate_limit",  # on a machine that is busy with other things, too
                 "vad.speech_start",
                 "vad.speech_end",
                 "transcript.partial",
