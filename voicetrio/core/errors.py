@@ -6,9 +6,10 @@
     |   +-- BufferOverrunError      a write would overwrite audio that is not committed yet
     +-- RemoteError                 the client's mistake: told to it as an `error` message, by code
     +-- WorkerError                 a worker refused, failed or fell silent
-        +-- WorkerUnavailable       nobody answers there; another worker, or the same one later, may
-        +-- WorkerBusy              no slot is free
-        +-- WorkerRejected          the request itself cannot be served (an unknown voice or language)
+    |   +-- WorkerUnavailable       nobody answers there; another worker, or the same one later, may
+    |   +-- WorkerBusy              no slot is free
+    |   +-- WorkerRejected          the request itself cannot be served (an unknown voice or language)
+    +-- AgentError                  an agent refused, failed or fell silent: told to the client by its code
 
 Texts name what was wrong, where, and what to do. They never hold a transcript, a spoken text, audio, a token or a key.
 """
@@ -59,3 +60,16 @@ class WorkerBusy(WorkerError):
 
 class WorkerRejected(WorkerError):
     """The worker cannot serve this request, and would not later either."""
+
+
+class AgentError(VoicetrioError):
+    """An agent could not do its part of a turn, which is over; the session goes on.
+
+    `code` is a stable identifier for programs, `message` is for people, and may be shown to a client. It never holds what
+    anybody has said, nor a key, nor what a foreign server has written.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message

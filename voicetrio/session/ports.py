@@ -1,9 +1,9 @@
 """What a session needs from the rest of the world. Each port has its real part in a room above and a fake in the tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from voicetrio.core.errors import VoicetrioError
 from voicetrio.core.hypothesis import Architecture, Hypothesis, Working
@@ -112,6 +112,79 @@ class Synthesizer(Protocol):
 
     def open_speech(self, request: SpeechRequest) -> AbstractAsyncContextManager[SpeechStream]:
         """Leaving the context, also by cancellation, stops the synthesis in the worker. Entering raises `WorkerError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A line of a dialog, as it came over: a reply that was interrupted is what was heard of it."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """The listener has interrupted the reply before, and has heard this much of it."""
+
+    heard_text: str
+    heard_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRequest:
+    """One message of the user, to be answered."""
+
+    dialog_id: str | None
+    """The agent's name for this dialog; None: it has none yet, and will give one if it keeps dialogs."""
+    message: Mapping[str, object]
+    """As the client sent it, with all of its fields; one that was spoken has `type`, `role` and `content`, too."""
+    history: tuple[Said, ...] = ()
+    """What was said before, oldest first, without this message."""
+    interruption: Interruption | None = None
+    """For an agent that keeps the dialog itself: told once, with the first message after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEvent:
+    payload: str
+    """A JSON object, as text: for the client, unchanged."""
+    text: str = ""
+    """What of it is said to the user: the next characters of the reply, with its spaces and its markup."""
+    dialog_id: str | None = None
+    """The agent's name for this dialog, from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFault:
+    """Something in the answer that cannot be used; the rest may be. Code and message as those of `AgentError`."""
+
+    code: str
+    message: str
+
+
+class AgentStream(Protocol):
+    async def receive(self) -> AgentEvent | AgentFault | None:
+        """The next event; None at the end of the answer. Raises `AgentError` when there will be no end.
+
+        It waits as long as the agent takes; whoever calls it bounds that. After a cancel it is not used again.
+        """
+        ...
+
+
+class Agent(Protocol):
+    @property
+    def kind(self) -> Literal["embedded", "runtime", "chat"]: ...
+
+    @property
+    def keeps_dialogs(self) -> bool:
+        """Whether the agent remembers a dialog by its id. Then it must not be asked in vain: it would remember that."""
+        ...
+
+    def open_turn(self, request: AgentRequest) -> AbstractAsyncContextManager[AgentStream]:
+        """Ask once, never twice. Leaving the context, also by cancellation, tells the agent to stop. Entering may take as
+        long as the agent does, and raises `AgentError`.
+        """
         ...
 
 
