@@ -14,12 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from voicetrio.core.backpressure import MIN_MAX_RATE
-from voicetrio.core.config import SAMPLE_RATE, Duplex, Sensitivity, SessionConfig, SessionLimits
+from voicetrio.core.config import SAMPLE_RATE, Duplex, OnOff, Sensitivity, SessionConfig, SessionLimits
 from voicetrio.core.errors import VoicetrioError
 from voicetrio.core.ring import CAPACITY_SAMPLES
 from voicetrio.core.states import StateTimeouts
@@ -27,6 +28,11 @@ from voicetrio.core.states import StateTimeouts
 ENVIRONMENT_PREFIX = "VOICETRIO_"
 ENVIRONMENT_SEPARATOR = "__"
 """Between section and key. Keys have single underscores, and variables without a double one are not settings."""
+
+DEFAULT_INSTRUCTIONS = (
+    "You are talking with somebody by voice. What they say comes from speech recognition and may be misheard; what you "
+    "write is spoken aloud. Answer in a few short sentences, in their language, without lists, headings or code."
+)
 
 RING_SECONDS = CAPACITY_SAMPLES / SAMPLE_RATE
 
@@ -61,6 +67,14 @@ def _check_address(address: str, least_port: int) -> str:
     if not sound:
         raise PydanticCustomError("address", "must be host:port, [IPv6 address]:port or unix:/path")
     return address
+
+
+def _is_printable(key: str) -> bool:
+    return all("!" <= character <= "~" for character in key)
+
+
+def _read_key(file: str) -> str:
+    return Path(file).read_text(encoding="utf-8").strip()
 
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -130,6 +144,22 @@ class SessionSettings(_Section):
     """Texts of one session that wait to be spoken: minutes of speech, more than a live conversation needs."""
     vad_sensitivity: Sensitivity = "normal"
     """How much voice starts speech: low needs 120 ms in 160 ms, normal 80 in 120, high 60 in 100."""
+    agent: OnOff = "off"
+    """Whether what is said is asked of the agent, from the start; clients may choose. What is typed always is."""
+    speak_replies: bool = False
+    """Whether the agent's replies are spoken, from the start; clients may choose."""
+    turn_min_delay: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.5
+    """Seconds from the end of speech to the end of the turn; end_silence and the recogniser's time are a part of it."""
+    turn_max_delay: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 1.5
+    """The same, where the turn detector thinks that the user will go on."""
+    turn_detector: Literal["words", "none"] = "words"
+    """Whether a pause is the end of a turn: words knows what no English sentence ends with; none always takes the minimum
+    delay."""
+    early_start: bool = False
+    """Ask the agent as soon as there is a final, and forget its answer if the user goes on. Shorter answers by up to
+    turn_min_delay, more work for the agent; not for agents that remember what they were asked."""
+    barge_in_min: Annotated[float, Field(ge=0.06, le=10, allow_inf_nan=False)] = 0.5
+    """Seconds of voice that interrupt an answer: longer than a cough or an "mhm"."""
     duplex: Duplex = "mute"
     """While the server speaks: mute does not listen, so that it never hears itself; barge_in lets a speaker interrupt,
     and needs clients that cancel echo."""
@@ -184,6 +214,86 @@ class TtsSettings(_Section):
     """Hertz of the speech that clients get, from a telephone's to a studio's; 24 kHz is what neural voices give."""
 
 
+class AgentSettings(_Section):
+    """Who thinks of an answer."""
+
+    kind: Literal["embedded", "runtime", "chat"] = "embedded"
+    """embedded: a small one for trying things out, which needs nothing. runtime: a service that keeps dialogs and answers
+    with server-sent events. chat: any server with OpenAI's chat completions."""
+    url: str = ""
+    """Of the runtime, to which /agent/message/stream is added, or of the chat API, to which /chat/completions is."""
+    api_key: str = ""
+    """The runtime's X-Internal-Auth, or the chat API's bearer token; empty: none is sent. Better from the environment or
+    a file."""
+    api_key_file: str = ""
+    """A file that holds the key, as secrets are mounted in containers."""
+    model: str = ""
+    """Of the chat API."""
+    instructions: str = DEFAULT_INSTRUCTIONS
+    """What the chat model is told before everything else; empty: nothing."""
+    connect_timeout: Seconds = 5.0
+    """Seconds to reach it: beyond that nobody is there."""
+    silence_timeout: Seconds = 60.0
+    """Seconds that it may say nothing in the middle of a turn: a large model takes most of them to be loaded."""
+    max_event_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = 1_048_576
+    """Bytes of one event; longer ones end the turn. No client could be sent them."""
+    max_reply_chars: Count = 32_768
+    """Characters of one reply that are spoken, about half an hour; the rest is passed on as text only."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            sound = not value or (address and parts.username is None)
+        except ValueError:
+            sound = False
+        if not sound:
+            raise PydanticCustomError("url", "must be an address like http://127.0.0.1:8001, without a password in it")
+        return value.rstrip("/")
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_a_header(cls, value: str) -> str:
+        if not _is_printable(value):
+            raise PydanticCustomError("api_key", "must be printable ASCII without spaces: it is sent in a header")
+        return value
+
+    @field_validator("api_key_file")
+    @classmethod
+    def _holds_a_key(cls, value: str) -> str:
+        if value:
+            try:
+                key = _read_key(value)
+            except (OSError, UnicodeDecodeError):
+                raise PydanticCustomError("api_key_file", "cannot be read as a text file") from None
+            if not key or not _is_printable(key):
+                raise PydanticCustomError("api_key_file", "must hold one line of printable ASCII without spaces")
+        return value
+
+    def key(self) -> str:
+        """The key, wherever it is kept. Reads its file, so call it before the event loop starts, or in a thread."""
+        return _read_key(self.api_key_file) if self.api_key_file else self.api_key
+
+    @model_validator(mode="after")
+    def _fit_the_kind(self) -> "AgentSettings":
+        wanted: tuple[str, ...] = {"embedded": (), "runtime": ("url",), "chat": ("url", "model")}[self.kind]
+        missing = [name for name in wanted if not getattr(self, name)]
+        if missing:
+            text = f'kind = "{self.kind}" needs {" and ".join(missing)}'
+            raise PydanticCustomError(
+                _COMBINATION,
+                "impossible combination",
+                {"text": text, "keys": [("agent", name) for name in ("kind", *missing)]},
+            )
+        if self.api_key and self.api_key_file:
+            text = "api_key and api_key_file are both set: give the key in one place"
+            keys = [("agent", "api_key"), ("agent", "api_key_file")]
+            raise PydanticCustomError(_COMBINATION, "impossible combination", {"text": text, "keys": keys})
+        return self
+
+
 class WorkersSettings(_Section):
     """Where the server finds those that hear and speak."""
 
@@ -234,9 +344,25 @@ class Settings(_Section):
     session: SessionSettings = Field(default_factory=SessionSettings)
     stt: SttSettings = Field(default_factory=SttSettings)
     tts: TtsSettings = Field(default_factory=TtsSettings)
+    agent: AgentSettings = Field(default_factory=AgentSettings)
     workers: WorkersSettings = Field(default_factory=WorkersSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+
+    @model_validator(mode="after")
+    def _take_back_only_what_can_be(self) -> "Settings":
+        if self.session.early_start and self.agent.kind == "runtime":
+            text = (
+                "early_start is not possible with a runtime: it would remember questions that were taken back. "
+                'Leave it off, or use kind = "chat"'
+            )
+            keys = [("session", "early_start"), ("agent", "kind")]
+            raise PydanticCustomError(_COMBINATION, "impossible combination", {"text": text, "keys": keys})
+        if self.session.turn_max_delay < self.session.turn_min_delay:
+            text = "turn_max_delay must not be less than turn_min_delay"
+            keys = [("session", "turn_min_delay"), ("session", "turn_max_delay")]
+            raise PydanticCustomError(_COMBINATION, "impossible combination", {"text": text, "keys": keys})
+        return self
 
     def session_config(self) -> SessionConfig:
         """What a session starts with."""
@@ -252,6 +378,11 @@ class Settings(_Section):
             ),
             max_segment_seconds=session.max_segment,
             duplex=session.duplex,
+            barge_in_min=session.barge_in_min,
+            agent=session.agent,
+            speak_replies=session.speak_replies,
+            turn_min_delay=session.turn_min_delay,
+            turn_max_delay=session.turn_max_delay,
             voice=self.tts.voice,
         )
 
@@ -270,6 +401,9 @@ class Settings(_Section):
             max_text_chars=session.max_text_chars,
             max_queued_utterances=session.max_queued_utterances,
             output_sample_rate=self.tts.sample_rate,
+            agent_silence=self.agent.silence_timeout,
+            max_reply_chars=self.agent.max_reply_chars,
+            early_start=session.early_start,
         )
 
 

@@ -41,8 +41,11 @@ def test_a_session_that_was_told_nothing_has_the_documented_values():
         "enable_partial_transcripts": True,
         "interim": False,
         "duplex": "mute",
+        "barge_in_min_ms": 500,
         "agent": "off",
         "speak_replies": False,
+        "turn_min_delay_ms": 500,
+        "turn_max_delay_ms": 1500,
         "voice": "",
     }
 

@@ -92,8 +92,11 @@ def test_configure_with_everything():
         "enable_partial_transcripts": False,
         "interim": True,
         "duplex": "barge_in",
+        "barge_in_min_ms": 60,
         "agent": "on",
         "speak_replies": True,
+        "turn_min_delay_ms": 0,
+        "turn_max_delay_ms": 10_000,
         "voice": "anna",
     }
     message = parse(type="session.configure", **sent)

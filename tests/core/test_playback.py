@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from voicetrio.core.playback import REPORT_PATIENCE, Playback, WordMark
+from voicetrio.core.playback import LAG_MAX, Playback, WordMark
 
 RATE = 24_000
 SECOND = RATE
@@ -17,6 +17,7 @@ MARKS = (WordMark(0, 4, 0), WordMark(5, 3, 6_000), WordMark(9, 4, 12_000), WordM
 def started(*, seconds=0.0, marks=(), finished=False):
     """An utterance whose first audio went out at 100 s."""
     playback = Playback(RATE, now=100.0)
+    playback.begin_piece(TEXT)
     playback.extend(int(seconds * RATE), marks, now=100.0)
     if finished:
         playback.finish()
@@ -123,12 +124,76 @@ def test_the_end_is_heard_when_it_is_reported():
     assert playback.completes_at(now=105.0) == 105.0
 
 
-def test_a_client_that_stops_reporting_is_given_its_time_and_the_patience():
+def test_a_client_that_stops_reporting_is_believed_to_lag_for_a_while_and_then_to_have_heard_it():
     playback = started(seconds=3, finished=True)
-    playback.report(SECOND, now=104.0)
-    assert playback.completes_at(now=104.5) == 104.0 + 2.0 + REPORT_PATIENCE
-    playback.report(SECOND, now=110.0)
-    assert playback.completes_at(now=110.0) == 110.0 + 2.0 + REPORT_PATIENCE, "a stalled player is still a sign of life"
+    playback.report(SECOND, now=101.0)
+    assert playback.heard(now=103.0) == SECOND
+    assert playback.completes_at(now=101.5) == 103.0 + LAG_MAX
+    assert playback.heard(now=102.0 + LAG_MAX) == 2 * SECOND, "it lags by so much, and no more"
+    assert playback.heard(now=103.0 + LAG_MAX) == 3 * SECOND
+
+
+def test_a_client_that_reports_the_same_again_and_again_gets_no_more_time_than_that():
+    playback = started(seconds=3, finished=True)
+    for tick in range(150):
+        playback.report(SECOND, now=101.0 + tick / 10)
+        assert playback.completes_at(now=101.0 + tick / 10) <= max(103.0 + LAG_MAX, 101.0 + tick / 10)
+    assert playback.heard(now=103.0 + LAG_MAX) == 3 * SECOND
+
+
+def test_after_a_gap_a_reporter_has_its_time_for_the_new_audio():
+    playback = started(seconds=1)
+    playback.report(SECOND, now=101.0)
+    playback.extend(SECOND, now=150.0)
+    playback.finish()
+    assert playback.heard(now=150.0) == SECOND, "and not all of it, for the lag is that of this audio"
+    assert playback.completes_at(now=150.0) == 151.0 + LAG_MAX
+
+
+def test_while_the_player_is_paused_nothing_is_heard_and_there_is_no_end():
+    playback = started(seconds=2, finished=True)
+    playback.pause(now=100.5)
+    assert playback.paused
+    assert playback.heard(now=130.0) == SECOND // 2
+    assert playback.completes_at(now=130.0) == math.inf
+    playback.resume(now=130.0)
+    assert playback.heard(now=130.5) == SECOND
+    assert playback.completes_at(now=130.5) == 131.5
+
+
+def test_a_pause_gives_a_reporter_as_much_more_time():
+    playback = started(seconds=2, finished=True)
+    playback.report(SECOND // 2, now=100.5)
+    playback.pause(now=100.5)
+    assert playback.heard(now=100.5 + 2 * LAG_MAX) == SECOND // 2
+    playback.resume(now=105.5)
+    assert playback.completes_at(now=105.5) == 107.0 + LAG_MAX
+
+
+def test_a_player_that_does_not_pause_may_hear_the_end_all_the_same():
+    playback = started(seconds=2, finished=True)
+    playback.pause(now=100.5)
+    playback.report(2 * SECOND, now=102.0)
+    assert playback.completes_at(now=102.0) == 102.0
+
+
+def test_audio_that_comes_while_all_was_heard_and_paused_waits_for_the_player():
+    playback = started(seconds=1)
+    playback.pause(now=105.0)
+    playback.extend(SECOND, now=106.0)
+    assert playback.heard(now=110.0) == SECOND
+    playback.resume(now=110.0)
+    assert playback.heard(now=110.5) == SECOND + SECOND // 2
+
+
+def test_pausing_twice_or_going_on_without_a_pause_changes_nothing():
+    playback = started(seconds=2)
+    playback.resume(now=100.5)
+    playback.pause(now=100.5)
+    playback.pause(now=101.5)
+    playback.resume(now=102.5)
+    playback.resume(now=103.0)
+    assert playback.heard(now=103.0) == SECOND
 
 
 def test_no_audio_follows_the_end():
@@ -153,33 +218,108 @@ def test_no_audio_follows_the_end():
 def test_heard_text_is_rounded_down_to_the_last_whole_word(heard, text):
     playback = started(seconds=1, marks=MARKS, finished=True)
     playback.report(heard, now=101.0)
-    assert playback.heard_text(TEXT, now=101.0) == text
+    assert playback.heard_text(now=101.0) == text
 
 
 def test_the_last_word_is_whole_only_when_no_more_audio_will_come():
     playback = started(seconds=1, marks=MARKS)
-    assert playback.heard_text(TEXT, now=101.0) == "Open the door"
+    assert playback.heard_text(now=101.0) == "Open the door"
     playback.finish()
-    assert playback.heard_text(TEXT, now=101.0) == TEXT
+    assert playback.heard_text(now=101.0) == TEXT
 
 
 def test_marks_may_be_ahead_of_the_audio():
     playback = started(seconds=0.25, marks=MARKS)
-    assert playback.heard_text(TEXT, now=105.0) == "Open"
+    assert playback.heard_text(now=105.0) == "Open"
     playback.extend(SECOND // 4, now=105.0)
-    assert playback.heard_text(TEXT, now=105.25) == "Open the"
+    assert playback.heard_text(now=105.25) == "Open the"
 
 
 def test_marks_may_come_in_pieces():
     playback = started(seconds=0.5, marks=MARKS[:2])
     playback.extend(SECOND // 2, MARKS[2:], now=100.25)
-    assert playback.heard_text(TEXT, now=100.5) == "Open the"
+    assert playback.heard_text(now=100.5) == "Open the"
 
 
 def test_without_marks_a_text_is_heard_whole_or_not_at_all():
     playback = started(seconds=1, finished=True)
-    assert playback.heard_text(TEXT, now=100.875) == ""
-    assert playback.heard_text(TEXT, now=101.0) == TEXT
+    assert playback.heard_text(now=100.875) == ""
+    assert playback.heard_text(now=101.0) == TEXT
+
+
+def pieces(*, marks=True):
+    """Two pieces of a second; the words of each begin at its quarters."""
+    playback = Playback(RATE, now=100.0)
+    for text in ("one two three four", "five six seven eight"):
+        playback.begin_piece(text)
+        starts = [text.index(word) for word in text.split()]
+        found = [WordMark(at, len(text[at:].split()[0]), i * 6_000) for i, at in enumerate(starts)]
+        playback.extend(SECOND, tuple(found) if marks else (), now=100.0)
+    return playback
+
+
+@pytest.mark.parametrize(
+    ("heard", "text"),
+    [
+        (5_999, ""),
+        (6_000, "one"),
+        (23_999, "one two three"),
+        (24_000, "one two three four"),
+        (29_999, "one two three four"),
+        (30_000, "one two three four five"),
+        (47_999, "one two three four five six seven"),
+    ],
+)
+def test_words_are_counted_over_all_pieces(heard, text):
+    playback = pieces()
+    playback.report(heard, now=105.0)
+    assert playback.heard_text(now=105.0) == text
+
+
+def test_pieces_without_marks_count_whole():
+    playback = pieces(marks=False)
+    playback.report(47_999, now=105.0)
+    assert playback.heard_text(now=105.0) == "one two three four"
+    playback.report(48_000, now=105.0)
+    assert playback.heard_text(now=105.0) == "one two three four", "there may be more of the second one"
+    playback.finish()
+    assert playback.heard_text(now=105.0) == "one two three four five six seven eight" == playback.text
+
+
+def test_a_piece_that_was_cut_short_is_not_heard_whole():
+    playback = pieces()
+    playback.report(48_000, now=105.0)
+    playback.finish(whole=False)
+    assert playback.completes_at(now=105.0) == 105.0
+    assert playback.heard_text(now=105.0) == "one two three four five six seven"
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_whatever_happens_no_word_is_heard_whose_audio_was_not(seed):
+    rng = random.Random(seed)
+    playback = Playback(RATE, now=0.0)
+    now, words, heard = 0.0, [], 0
+    for number in range(60):
+        match rng.randrange(6):
+            case 0:
+                playback.begin_piece(f"w{number}")
+                words.append((f"w{number}", playback.sent))
+            case 1 if words:
+                playback.extend(rng.randrange(5_000), now=now)
+            case 2:
+                playback.report(rng.randint(-1_000, playback.sent + 30_000), now=now)
+            case 3:
+                playback.pause(now=now)
+            case 4:
+                playback.resume(now=now)
+            case _:
+                now += rng.random() * rng.choice((0.05, 0.5, 15.0))
+        before, heard = heard, playback.heard(now=now)
+        assert heard <= playback.sent, seed
+        if playback._reported is not None:
+            assert heard >= min(before, playback._reported), seed
+        ended = [word for word, following in zip(words, words[1:], strict=False) if following[1] <= heard]
+        assert playback.heard_text(now=now).split() == [word for word, _ in ended], seed
 
 
 def test_a_rate_of_nothing_is_our_own_bug():

@@ -9,6 +9,7 @@ from typing import Any
 import trio
 import trio.testing
 
+from tests.fakes.agent import FakeAgent, FakeTurnDetector
 from tests.fakes.audio import FakeDetector, silence, word
 from tests.fakes.recognizer import FakeRecognizer
 from tests.fakes.synthesizer import FakeSynthesizer
@@ -69,6 +70,7 @@ class FakeClient:
     recognizer: FakeRecognizer
     synthesizer: FakeSynthesizer
     telemetry: FakeTelemetry
+    agent: FakeAgent
     scope: trio.CancelScope
     over: trio.Event = field(default_factory=trio.Event)
     """Set when the session's task has ended."""
@@ -120,6 +122,10 @@ class FakeClient:
     def finals(self) -> list[str]:
         return [message["text"] for message in self.got("transcript.final")]
 
+    def spoken(self) -> list[str]:
+        """The pieces of speech that were announced."""
+        return [message["text"] for message in self.got("tts.speaking_start", "tts.speaking_text")]
+
     async def wait_for(self, kind: str, count: int = 1) -> dict:
         """Wait until so many messages of this kind have come; the last of them."""
         while len(self.got(kind)) < count:
@@ -161,6 +167,10 @@ async def open_client(
     limits: SessionLimits | None = None,
     detector: type = FakeDetector,
     telemetry: Any = None,
+    agent: FakeAgent | None = None,
+    turn_detector: FakeTurnDetector | None = None,
+    session_id: str = "test",
+    welcomed: bool = True,
 ) -> AsyncIterator[FakeClient]:
     """A session and its client. When the body ends, the client leaves, or waits for the end if the session closes; the
     session must then end by itself.
@@ -168,11 +178,12 @@ async def open_client(
     recognizer = recognizer or FakeRecognizer()
     synthesizer = synthesizer or FakeSynthesizer()
     telemetry = telemetry or FakeTelemetry()
+    agent = agent or FakeAgent()
     session = Session(
-        "test",
+        session_id,
         config=config or SessionConfig(),
         limits=limits or SessionLimits(),
-        ports=Ports(recognizer, synthesizer, detector, telemetry),
+        ports=Ports(recognizer, synthesizer, detector, telemetry, agent, turn_detector or FakeTurnDetector()),
         resume_token="secret",
     )
 
@@ -184,10 +195,11 @@ async def open_client(
 
     async with trio.open_nursery() as nursery:
         link = make_link()
-        client = FakeClient(session, link, nursery, recognizer, synthesizer, telemetry, trio.CancelScope())
+        client = FakeClient(session, link, nursery, recognizer, synthesizer, telemetry, agent, trio.CancelScope())
         client.connect(link)
         nursery.start_soon(run)  # noqa: ASYNC113 - the wait below is for its first message
-        await client.wait_for("session.created")
+        if welcomed:
+            await client.wait_for("session.created")
         yield client
         await trio.testing.wait_all_tasks_blocked()
         if client.session.closing:
@@ -201,7 +213,8 @@ def check_ending(client: FakeClient) -> None:
     """What is true of every session that has ended, whatever happened in it."""
     assert client.recognizer.in_use == 0, "every slot is given back"
     assert client.synthesizer.open_calls == 0, "no synthesis goes on"
-    assert not client.session._ear.muted, "always unmuted in the end"
+    assert client.agent.open_calls == 0, "no agent is listened to"
+    assert not client.session._body.ear.muted, "always unmuted in the end"
     assert client.session.state.name == "CLOSED"
     if client.link.closed is not None and client.link.reading.is_set():
         assert client.got()[-1]["type"] == "session.closed", "the last message of every session"

@@ -7,6 +7,7 @@ from typing import Any
 
 import trio
 
+from tests.fakes.agent import FakeAgent, FakeTurnDetector
 from tests.fakes.audio import FakeDetector
 from tests.fakes.recognizer import FakeRecognizer
 from tests.fakes.synthesizer import FakeSynthesizer
@@ -122,7 +123,7 @@ async def open_door(*, max_sessions: int = 2, limits: SessionLimits | None = Non
         house = House(
             registry=registry,
             workers=FakeRecognizer(),  # only asked whether it is ready, which nobody does here
-            ports=Ports(FakeRecognizer(), FakeSynthesizer(), FakeDetector, telemetry),
+            ports=Ports(FakeRecognizer(), FakeSynthesizer(), FakeDetector, telemetry, FakeAgent(), FakeTurnDetector()),
             telemetry=telemetry,
             session_config=SessionConfig(),
             session_limits=limits or SessionLimits(),

@@ -6,20 +6,22 @@ import pytest
 import trio
 import trio.testing
 
+from tests.fakes.agent import FakeAgent, FakeTurnDetector
 from tests.fakes.audio import FakeDetector
 from tests.fakes.client import FakeLink, make_link
 from tests.fakes.recognizer import FakeRecognizer
 from tests.fakes.synthesizer import FakeSynthesizer
 from tests.fakes.telemetry import FakeTelemetry
 from voicetrio.core.config import SessionConfig, SessionLimits
-from voicetrio.gateway.registry import Registry, is_session_id, new_resume_token, open_registry
+from voicetrio.gateway.registry import Registry, new_resume_token, open_registry
 from voicetrio.session.endings import CANCELLED_BY_CLIENT, GOING_AWAY, End
+from voicetrio.session.identity import is_session_id
 from voicetrio.session.ports import Ports
 from voicetrio.session.session import Session
 
 
 def make_session(session_id: str = "one", *, token: str = "secret", kind: type[Session] = Session) -> Session:
-    ports = Ports(FakeRecognizer(), FakeSynthesizer(), FakeDetector, FakeTelemetry())
+    ports = Ports(FakeRecognizer(), FakeSynthesizer(), FakeDetector, FakeTelemetry(), FakeAgent(), FakeTurnDetector())
     return kind(session_id, config=SessionConfig(), limits=SessionLimits(), ports=ports, resume_token=token)
 
 

@@ -41,7 +41,7 @@ async def test_before_the_first_speech_audio_is_preprocessed_and_none_goes_to_a_
             await client.outbox.send(b"\x10\x00" * 960)  # 20 ms
             await trio.sleep(0.02)
         assert client.session.state is State.INIT
-        ring = client.session._ear.ring
+        ring = client.session._body.ear.ring
         assert 9.9 * RATE < ring.head <= 10 * RATE, "resampled, all but what the resampler holds"
         assert asked == ring.head // 320, "and listened to"
         assert client.recognizer.opened == []
@@ -180,7 +180,7 @@ async def test_the_five_hundred_and_thirteenth_waiting_event_ends_the_session(au
             await client.send("session.configure")
         await trio.sleep(1.0)
         assert client.end is None
-        assert client.session._outbox.queued == 512
+        assert client.session._body.outbox.queued == 512
         await client.send("session.configure")
         await trio.sleep(0.1)
         client.link.reading.set()

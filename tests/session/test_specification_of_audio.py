@@ -16,7 +16,7 @@ from voicetrio.core.wal import WALCheckpoint
 
 async def test_a_session_has_its_ring_from_the_start_and_no_other_later(autojump_clock):
     async with open_client() as client:
-        ring = client.session._ear.ring
+        ring = client.session._body.ear.ring
         memory = ring._view.obj
         assert (ring.capacity, len(memory)) == (60 * RATE, 1_920_000)
         client.frame = 0.1
@@ -24,14 +24,14 @@ async def test_a_session_has_its_ring_from_the_start_and_no_other_later(autojump
         for _ in range(9):
             await client.be_silent(20.0)
         assert ring.head > 3 * ring.capacity
-        assert client.session._ear.ring is ring
+        assert client.session._body.ear.ring is ring
         assert ring._view.obj is memory
         assert len(memory) == 1_920_000
 
 
 async def test_the_fence_moves_with_finals_and_not_with_time(autojump_clock):
     async with open_client(recognizer=FakeRecognizer(default=Behaviour(final_delay=8.0, working=True))) as client:
-        ring = client.session._ear.ring
+        ring = client.session._body.ear.ring
         await client.be_silent(1.0)
         await client.say(1)
         await client.be_silent(7.0)
@@ -45,7 +45,7 @@ async def test_at_nine_tenths_the_write_sets_a_flag_and_the_session_commits(auto
     # The final of the first 50 s comes at 57 s: the ring is 90 % full at 54 s, in the middle of a word.
     slow = FakeRecognizer(default=Behaviour(partials=False, final_delay=7.0, working=True))
     async with open_client(recognizer=slow, config=SessionConfig(max_segment_seconds=50.0)) as client:
-        ear = client.session._ear
+        ear = client.session._body.ear
         seen = []
         note = ear.ring._on_force_commit
 
@@ -81,7 +81,7 @@ async def test_ten_minutes_without_a_pause_lose_no_sample_and_send_none_twice(au
 
 async def test_each_final_writes_a_checkpoint_in_monotonic_time(autojump_clock):
     async with open_client() as client:
-        wal = client.session._recognition._wal
+        wal = client.session._body.recognition._wal
         assert wal.checkpoint == WALCheckpoint(1, 0, 0)
         for number in (1, 2, 3):
             await client.say(number)
@@ -97,7 +97,7 @@ async def test_only_what_is_not_committed_is_sent_again(autojump_clock):
     async with open_client(recognizer=recognizer) as client:
         await client.say(1)
         await client.be_silent(1.0)
-        committed = client.session._recognition._wal.checkpoint.buffer_offset
+        committed = client.session._body.recognition._wal.checkpoint.buffer_offset
         await client.say(2, 3)
         await client.be_silent(1.0)
     twos = [(start, stop) for segment, start, stop in recognizer.chunks if segment == 2]
@@ -130,7 +130,7 @@ async def test_a_final_that_comes_late_after_a_recovery_moves_no_fence(autojump_
         await client.be_silent(1.0)
         await client.say(2, 3)
         assert client.finals() == ["w1"], "from the second worker"
-        ear, wal = client.session._ear, client.session._recognition._wal
+        ear, wal = client.session._body.ear, client.session._body.recognition._wal
         before = (ear.ring.fence, wal.checkpoint)
         consumed = wal.checkpoint.buffer_offset if covers == "all of its segment" else ear.ring.head
         recognizer.streams[-1]._replies.send_nowait(Hypothesis(1, True, consumed, ()))
@@ -146,10 +146,10 @@ async def test_a_final_that_leaves_out_the_end_of_its_segment_is_not_taken(autoj
     async with open_client(recognizer=recognizer) as client:
         await client.say(1, 2)
         await client.be_silent(SURE + 0.1)
-        fence = client.session._ear.ring.fence
+        fence = client.session._body.ear.ring.fence
         recognizer.streams[0]._replies.send_nowait(Hypothesis(1, True, 8000, ()))
         await trio.testing.wait_all_tasks_blocked()
-        assert client.session._ear.ring.fence == fence
+        assert client.session._body.ear.ring.fence == fence
         await client.be_silent(1.0)
     assert client.finals() == ["w1 w2"], "another worker has heard all of it"
     assert len(recognizer.opened) == 2

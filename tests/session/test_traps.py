@@ -99,7 +99,7 @@ async def test_a_session_does_not_grow_with_what_was_said(autojump_clock):
             await client.be_silent(0.6)
         for fake in (client.link.received, client.telemetry.values, recognizer.chunks, recognizer.streams[0]._audio):
             fake.clear()
-        client.session._outbox._log.clear()  # bounded by itself, and not yet full
+        client.session._body.outbox._log.clear()  # bounded by itself, and not yet full
         return weigh()
 
     async with open_client(recognizer=recognizer) as client:

@@ -169,7 +169,7 @@ async def test_a_recovery_that_fails_is_told_with_its_place_and_the_session_goes
 
 async def test_whatever_ends_a_session_closes_its_socket(autojump_clock):
     async with open_client() as client:
-        client.session._ear.hear = partial(client.session._ear.ring.read, 5)  # a bug of our own
+        client.session._body.ear.hear = partial(client.session._body.ear.ring.read, 5)  # a bug of our own
         await client.outbox.send(silence(0.02))
         await client.wait_for("session.closed")
     assert client.link.closed == (1011, "internal_error")

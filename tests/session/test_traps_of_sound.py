@@ -40,9 +40,9 @@ async def test_a_mute_ends_when_the_listener_has_heard_it_all(autojump_clock):
         await client.wait_for("tts.speaking_end")
         said_at = trio.current_time()
         await client.be_silent(4.7)
-        assert client.session._ear.muted
+        assert client.session._body.ear.muted
         await client.be_silent(0.2)
-        assert not client.session._ear.muted
+        assert not client.session._body.ear.muted
         await client.say(2)
         await client.be_silent(1.0)
     assert said_at == pytest.approx(0.5)
@@ -61,8 +61,8 @@ async def test_two_sessions_share_no_detector_and_do_not_change_each_others_hear
     async with open_client(**hearing()) as alone:
         await alone.play(speech)
     async with open_client(**hearing()) as one, open_client(**hearing()) as other:
-        assert one.session._ear._detector is not other.session._ear._detector
-        assert one.session._ear._decoder is not other.session._ear._decoder
+        assert one.session._body.ear._detector is not other.session._body.ear._detector
+        assert one.session._body.ear._decoder is not other.session._body.ear._decoder
         async with trio.open_nursery() as nursery:
             nursery.start_soon(one.play, speech)
             nursery.start_soon(other.play, loud)

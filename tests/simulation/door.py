@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import trio
 
+from tests.fakes.agent import FakeAgent, FakeTurnDetector
 from tests.fakes.audio import FakeDetector
 from tests.fakes.synthesizer import FakeSynthesizer
 from tests.fakes.telemetry import FakeTelemetry
@@ -51,7 +52,7 @@ class Door:
         """A caller's first connection: a session of its own."""
         plan = next(one for one in self._plan.callers if one.name == name)
         voice, telemetry = make_voice(plan.voice), FakeTelemetry()
-        ports = Ports(self._fleet.recognizer(name), voice, FakeDetector, telemetry)
+        ports = Ports(self._fleet.recognizer(name), voice, FakeDetector, telemetry, FakeAgent(), FakeTurnDetector())
         limits = replace(SessionLimits(), **self._plan.limits)
         token = f"token-{name}"
         session = Session(name, config=SessionConfig(), limits=limits, ports=ports, resume_token=token)

@@ -4,6 +4,7 @@ import pytest
 import trio
 
 from tests.fakes import passing_engine
+from tests.fakes.agent import FakeAgent, FakeTurnDetector
 from tests.fakes.audio import FakeDetector, silence, word
 from tests.fakes.client import FakeClient, make_link
 from tests.fakes.recognizer import FakeRecognizer
@@ -22,10 +23,17 @@ async def test_words_are_confirmed_by_two_passes_and_finals_are_prompts(monkeypa
     monkeypatch.setitem(HEARING, "passing", passing_engine.ENTRY)
     passing_engine.ENGINE.prompts.clear()
     async with open_workers(1, engine="passing") as pool, trio.open_nursery() as nursery:
-        ports = Ports(pool, FakeSynthesizer(), FakeDetector, FakeTelemetry())
+        ports = Ports(pool, FakeSynthesizer(), FakeDetector, FakeTelemetry(), FakeAgent(), FakeTurnDetector())
         session = Session("test", config=SessionConfig(), limits=SessionLimits(), ports=ports, resume_token="secret")
         client = FakeClient(
-            session, make_link(), nursery, FakeRecognizer(), ports.synthesizer, ports.telemetry, trio.CancelScope()
+            session,
+            make_link(),
+            nursery,
+            FakeRecognizer(),
+            ports.synthesizer,
+            ports.telemetry,
+            ports.agent,
+            trio.CancelScope(),
         )
         client.connect(client.link)
         nursery.start_soon(session.run)

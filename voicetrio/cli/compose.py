@@ -1,6 +1,6 @@
 """The composition root: from settings to everything a gateway needs, opened in order and closed in the reverse one.
 
-trio-asyncio loop -> worker pool -> local worker process (ready) -> sessions -> the app's house
+trio-asyncio loop -> worker pool -> local worker process (ready) -> agent -> sessions -> the app's house
 """
 
 import json
@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 
+import trio
 import trio_asyncio
 
+from voicetrio.agent import AgentConfig, open_agent
 from voicetrio.gateway.house import House
 from voicetrio.gateway.origin import is_loopback
 from voicetrio.gateway.registry import open_registry
 from voicetrio.metrics import make_telemetry
 from voicetrio.session.ports import Ports
+from voicetrio.session.turn_detectors import AlwaysOver, TurnWords
 from voicetrio.settings import Settings
 from voicetrio.vad.webrtc import WebRtcDetector
 from voicetrio.worker.config import WorkerConfig
@@ -43,6 +46,20 @@ def _child_command(settings: Settings, listen: str) -> list[str]:
     config = worker_config(settings, listen=listen, die_with_parent=True)
     values = {"worker": asdict(config), "log": settings.log.model_dump()}
     return [sys.executable, "-m", "voicetrio", "worker", "--child", json.dumps(values)]
+
+
+def agent_config(settings: Settings) -> AgentConfig:
+    """Who answers. Reads the key's file, if there is one."""
+    agent = settings.agent
+    return AgentConfig(
+        kind=agent.kind,
+        url=agent.url,
+        api_key=agent.key(),
+        model=agent.model,
+        instructions=agent.instructions,
+        connect_timeout=agent.connect_timeout,
+        max_event_bytes=agent.max_event_bytes,
+    )
 
 
 @asynccontextmanager
@@ -74,10 +91,19 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             )
             command = _child_command(settings, addresses[0])
             await stack.enter_async_context(supervised(Supervisor(command, pool.members[0], telemetry, patience)))
+        agent = await stack.enter_async_context(open_agent(await trio.to_thread.run_sync(agent_config, settings)))
+        ports = Ports(
+            recognizer=pool,
+            synthesizer=pool,
+            make_detector=WebRtcDetector,
+            telemetry=telemetry,
+            agent=agent,
+            turn_detector=TurnWords() if settings.session.turn_detector == "words" else AlwaysOver(),
+        )
         yield House(
             registry=await stack.enter_async_context(open_registry(settings.server.max_sessions)),
             workers=pool,
-            ports=Ports(recognizer=pool, synthesizer=pool, make_detector=WebRtcDetector, telemetry=telemetry),
+            ports=ports,
             telemetry=telemetry,
             session_config=settings.session_config(),
             session_limits=settings.session_limits(),

@@ -11,6 +11,7 @@ SAMPLE_RATE = 16_000
 
 Sensitivity = Literal["low", "normal", "high"]
 Duplex = Literal["mute", "barge_in"]
+OnOff = Literal["on", "off"]
 InputEncoding = Literal["pcm_s16le", "pcmu", "pcma"]
 
 
@@ -32,6 +33,15 @@ class SessionConfig:
     interim: bool = False
     """Send the unconfirmed tail of partials too."""
     duplex: Duplex = "mute"
+    barge_in_min: float = 0.5
+    """Seconds of voice that interrupt: longer than a cough or an "mhm", shorter than it takes to get annoyed."""
+    agent: OnOff = "off"
+    """Whether what is said is asked of the agent. What is typed always is."""
+    speak_replies: bool = False
+    turn_min_delay: float = 0.5
+    """Seconds from the end of speech to the end of the turn; `end_silence` and the recogniser's time are a part of it."""
+    turn_max_delay: float = 1.5
+    """The same, where it sounds as if the user will go on: a wrong guess must not annoy."""
     voice: str = ""
     """Empty: the engine's default."""
 
@@ -51,8 +61,11 @@ class SessionConfig:
             "enable_partial_transcripts": self.enable_partial_transcripts,
             "interim": self.interim,
             "duplex": self.duplex,
-            "agent": "off",
-            "speak_replies": False,
+            "barge_in_min_ms": round(self.barge_in_min * 1000),
+            "agent": self.agent,
+            "speak_replies": self.speak_replies,
+            "turn_min_delay_ms": round(self.turn_min_delay * 1000),
+            "turn_max_delay_ms": round(self.turn_max_delay * 1000),
             "voice": self.voice,
         }
 
@@ -79,6 +92,16 @@ class SessionLimits:
     """Seconds that a worker which owes an answer may say nothing, not even that it is working, as it does twice a second."""
     synthesis_silence: float = 10.0
     """Seconds that a worker which speaks may give no sound: a large voice on a slow machine takes some for a sentence."""
+    max_ahead: float = 10.0
+    """Seconds of a reply that are made before the listener has come to them: more than a network's worst pause."""
+    agent_silence: float = 60.0
+    """Seconds that an agent may say nothing: a large model takes most of them to be loaded."""
+    max_reply_chars: int = 32_768
+    """Of one reply that are spoken, about half an hour; the rest is passed on as text only."""
+    max_queued_messages: int = 16
+    """Messages of the user that wait for the agent: more than anybody types during one answer."""
+    early_start: bool = False
+    """Ask the agent before the end of the turn is certain."""
     closing_max: float = 30.0
     """Seconds after which a flush ends whatever the worker says: the slowest final of a full segment takes less."""
     max_message_bytes: int = 1_048_576

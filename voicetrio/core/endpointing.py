@@ -69,6 +69,8 @@ class Endpointer:
         self._position = at_sample
         self._last_voiced_end = at_sample
         self._frames_in_speech = 0
+        self.voiced_frames = 0
+        """Of the speech that goes on, or of the last one."""
 
     def push(self, voiced: bool) -> SpeechStarted | SpeechEnded | None:
         """One more frame of `FRAME_SAMPLES` samples."""
@@ -82,8 +84,10 @@ class Endpointer:
                 return None
             self._speaking = True
             self._frames_in_speech = recent.bit_length()
+            self.voiced_frames = recent.bit_count()
             return SpeechStarted(at_sample=self._position - recent.bit_length() * FRAME_SAMPLES)
         self._frames_in_speech += 1
+        self.voiced_frames += voiced
         if self._frames_in_speech < self._rule.end_window:
             return None
         if voiced or (self._history & self._end_mask).bit_count() > self._rule.end_voiced:

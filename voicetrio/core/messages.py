@@ -5,12 +5,14 @@ as the protocol promises. Error texts name the field and the rule, never the val
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as _ValidationError
 
-from voicetrio.core.config import Duplex, InputEncoding, Sensitivity
+from voicetrio.core.config import Duplex, InputEncoding, OnOff, Sensitivity
 from voicetrio.core.errors import RemoteError
 
 REQUEST_ID_CHARS = 128
@@ -27,6 +29,10 @@ CLOSING_TIMEOUT_MS_MAX = 30_000
 """30 s without a sign of life: a worker that is alive gives one twice a second."""
 
 
+TURN_DELAY_MS_MAX = 10_000
+"""10 s: nobody waits longer for an answer to begin."""
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -40,7 +46,14 @@ def _whole_characters(text: str) -> str:
     return text
 
 
+def _some_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("there is nothing in it")
+    return text
+
+
 _TimeoutMs = Annotated[StrictInt, Field(ge=100, le=TIMEOUT_MS_MAX)]
+_DelayMs = Annotated[StrictInt, Field(ge=0, le=TURN_DELAY_MS_MAX)]
 
 
 class Configure(_Message):
@@ -66,8 +79,11 @@ class Configure(_Message):
     enable_partial_transcripts: StrictBool | None = None
     interim: StrictBool | None = None
     duplex: Duplex | None = None
-    agent: Literal["on", "off"] | None = None
+    barge_in_min_ms: Annotated[StrictInt, Field(ge=60, le=10_000)] | None = None
+    agent: OnOff | None = None
     speak_replies: StrictBool | None = None
+    turn_min_delay_ms: _DelayMs | None = None
+    turn_max_delay_ms: _DelayMs | None = None
     voice: Annotated[StrictStr, Field(max_length=100)] | None = None
 
 
@@ -81,6 +97,25 @@ class Speak(_Message):
     voice: Annotated[StrictStr, Field(max_length=100)] | None = None
     speed: Annotated[StrictFloat | StrictInt, Field(ge=0.25, le=4.0)] = 1.0
     request_id: Annotated[StrictStr, Field(min_length=1, max_length=REQUEST_ID_CHARS)] | None = None
+
+
+class _UserMessage(_Message):
+    """What must be right of it; the rest is the agent's business."""
+
+    type: Literal["user_message"]
+    role: Annotated[StrictStr, Field(max_length=64)] | None = None
+    content: Annotated[StrictStr, AfterValidator(_some_text)]
+
+
+@dataclass(frozen=True, slots=True)
+class UserMessage:
+    """For the agent. Its fields are passed on unchanged, also those that nobody here knows."""
+
+    message: Mapping[str, object]
+
+    @property
+    def text(self) -> str:
+        return str(self.message["content"])
 
 
 class CancelSpeech(_Message):
@@ -102,11 +137,14 @@ class Cancel(_Message):
     type: Literal["session.cancel"]
 
 
-ClientMessage = Configure | Commit | Speak | CancelSpeech | PlaybackProgress | Close | Cancel
+ClientMessage = Configure | Commit | UserMessage | Speak | CancelSpeech | PlaybackProgress | Close | Cancel
 
-_KINDS: dict[str, type[ClientMessage]] = {
+_Model = Configure | Commit | _UserMessage | Speak | CancelSpeech | PlaybackProgress | Close | Cancel
+
+_KINDS: dict[str, type[_Model]] = {
     "session.configure": Configure,
     "input_audio_buffer.commit": Commit,
+    "user_message": _UserMessage,
     "tts.speak": Speak,
     "tts.cancel": CancelSpeech,
     "playback.progress": PlaybackProgress,
@@ -134,9 +172,18 @@ def parse_client_message(text: str) -> ClientMessage:
     if kind is None:
         raise RemoteError("unknown_type", f"unknown message type; this server knows: {', '.join(_KINDS)}")
     try:
-        return kind.model_validate(value)
+        message = kind.model_validate(value)
     except _ValidationError as error:
         raise RemoteError("invalid_field", f"{value['type']}: {_explain(error)}. Nothing was changed.") from None
+    if not isinstance(message, _UserMessage):
+        return message
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise RemoteError("invalid_field", "user_message: half of a surrogate pair is not text") from None
+    except (ValueError, RecursionError):  # Python's parser takes NaN and Infinity
+        raise RemoteError("invalid_field", "user_message: a number that JSON does not have") from None
+    return UserMessage(value)
 
 
 def _explain(error: _ValidationError) -> str:

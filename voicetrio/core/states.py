@@ -102,6 +102,7 @@ class Lifecycle:
         self._state = State.INIT
         self._since = now
         self._pauses = 0
+        self._somebody = False
 
     @property
     def state(self) -> State:
@@ -112,7 +113,10 @@ class Lifecycle:
         """When `Trigger.TIMEOUT` is due, on the clock of `now`; `math.inf` while nothing is due."""
         if self._pauses > 0 and self._state is not State.CLOSING:
             return math.inf
-        return self._since + self._timeouts.of(self._state)
+        limit = self._timeouts.of(self._state)
+        if self._state is State.INIT and self._somebody:
+            limit = max(limit, self._timeouts.silence + self._timeouts.hold)
+        return self._since + limit
 
     def allows(self, trigger: Trigger) -> bool:
         """Whether the table has a move for this trigger now."""
@@ -133,6 +137,11 @@ class Lifecycle:
 
     def rearm(self, *, now: float) -> None:
         """Start the current state's timeout anew: there was a sign of life."""
+        self._since = now
+
+    def somebody_is_there(self, *, now: float) -> None:
+        """Somebody types, and may never speak: INIT lasts as long from now on as a pause after speech may."""
+        self._somebody = True
         self._since = now
 
     def configure(self, timeouts: StateTimeouts) -> None:

@@ -8,6 +8,7 @@ from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIWebsocketConnection
 
 from voicetrio.gateway.entrance import serve_connection
+from voicetrio.gateway.history import give_history
 from voicetrio.gateway.house import House
 from voicetrio.gateway.link import Connection
 
@@ -54,6 +55,10 @@ def make_gateway() -> Gateway:
         return _json(
             '{"service":"voicetrio","websocket":"/ws/{session_id}","see":["/healthz","/readyz","/metrics"]}', 200
         )
+
+    @app.get("/v1/sessions/<session_id>/history")
+    async def history(session_id: str) -> Response:  # noqa: ASYNC124
+        return give_history(app.in_house(), session_id)
 
     @app.websocket("/ws/<session_id>")
     async def session(session_id: str) -> None:

@@ -12,8 +12,9 @@ from quart import abort, websocket
 from voicetrio.gateway.house import House
 from voicetrio.gateway.link import WebSocketLink
 from voicetrio.gateway.origin import is_allowed
-from voicetrio.gateway.registry import is_session_id, new_resume_token
+from voicetrio.gateway.registry import new_resume_token
 from voicetrio.session.endings import GOING_AWAY
+from voicetrio.session.identity import is_session_id
 from voicetrio.session.session import Session
 
 _CLOSE_TIMEOUT = 1.0
@@ -52,6 +53,7 @@ async def serve_connection(house: House, session_id: str) -> None:
             limits=house.session_limits,
             ports=house.ports,
             resume_token=new_resume_token(),
+            claim=registry.claim,
         )
         registry.start(session)
         received = None

@@ -3,7 +3,6 @@
 It decides who may enter and who may come back, and tells all of them when it is over.
 """
 
-import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,17 +13,10 @@ import trio
 from voicetrio.session.endings import GOING_AWAY, REPLACED
 from voicetrio.session.session import Session
 
-_SESSION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
 _PARTING = 5.0
 """Seconds for a session that makes way for another one: twice what its farewell may take."""
 
 log = structlog.get_logger()
-
-
-def is_session_id(text: str) -> bool:
-    """1 to 128 characters of letters, digits, `-`, `_` and `.`: harmless in logs, paths and URLs."""
-    return _SESSION_ID.fullmatch(text) is not None
 
 
 def new_resume_token() -> str:
@@ -39,6 +31,8 @@ class Registry:
         self._max = max_sessions
         self._nursery = nursery
         self._sessions: dict[str, Session] = {}
+        self._first_ids: dict[str, Session] = {}
+        """Of sessions that are called otherwise now: their clients may not know it yet."""
         self._changed = trio.Event()
         self.going_away = False
         """Set when the server stops: nobody may enter any more."""
@@ -51,30 +45,41 @@ class Registry:
         return len(self._sessions) >= self._max
 
     def find(self, session_id: str) -> Session | None:
-        """The session with this id, whether its client is there or away."""
-        return self._sessions.get(session_id)
+        """The session with this id, or that began with it, whether its client is there or away."""
+        return self._sessions.get(session_id) or self._first_ids.get(session_id)
 
     def resumable(self, session_id: str, token: str) -> Session | None:
         """The session that this token opens; None for any other token. Compared in constant time."""
-        session = self._sessions.get(session_id)
+        session = self.find(session_id)
         if session is None or session.over:
             return None
         return session if secrets.compare_digest(session.resume_token.encode(), token.encode()) else None
 
     def start(self, session: Session) -> None:
         """Run a session here until its end. The caller has asked `find` and `full` before, without waiting in between."""
-        assert session.session_id not in self._sessions
+        assert self.find(session.session_id) is None
         self._sessions[session.session_id] = session
         self._nursery.start_soon(self._live, session)
 
+    def claim(self, session: Session, session_id: str) -> bool:
+        """Call a session by this id from now on; the one that it came with still finds it. False: the id is taken."""
+        if self.find(session_id) not in (None, session):
+            return False
+        del self._sessions[session.session_id]
+        self._sessions[session_id] = session
+        self._first_ids.pop(session_id, None)  # it is called again as in the beginning
+        if session.first_id != session_id:
+            self._first_ids[session.first_id] = session
+        return True
+
     async def replace(self, session_id: str) -> None:
         """End the session with this id, which waits for its client in vain. Returns when its place is free."""
-        session = self._sessions.get(session_id)
+        session = self.find(session_id)
         if session is None:
             return
         session.end(REPLACED)
         with trio.move_on_after(_PARTING):
-            while self._sessions.get(session_id) is session:
+            while self.find(session_id) is session:
                 await self._changed.wait()
 
     async def send_away(self, grace: float) -> int:
@@ -98,6 +103,7 @@ class Registry:
             log.exception("session_failed", session_id=session.session_id)
         finally:
             del self._sessions[session.session_id]
+            self._first_ids.pop(session.first_id, None)
             # Whoever waits later waits for another event; several tasks may wait for this one.
             self._changed.set()
             self._changed = trio.Event()

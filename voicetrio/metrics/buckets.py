@@ -25,6 +25,15 @@ FIRST_SPEECH = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5
 larger voices. 10.5 s: a silent worker is given up after 10 s. Beyond: a text that waited for its turn, until those before
 it had been heard."""
 
+AGENT_FIRST_TEXT = (0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 61.0)
+"""Seconds from the end of the user's turn to the agent's first words. 5 ms: the embedded agent. 0.1 to 2.5 s: models on
+machines near and far, densest where a conversation feels it. 10 to 30 s: one that had to be loaded first. 61 s: an agent that
+says nothing is given up after 60 s."""
+
+VOICE_TO_VOICE = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 61.0)
+"""Seconds from the end of speech to the first sound of the answer. People answer each other within 0.2 s, take 0.5 to 1 s
+for thoughtful and 2 s for slow; half a second of it is endpointing. Beyond: as with the agent's first words."""
+
 CONFIDENCE = (0.2, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 1.0)
 """0 to 1, a final's mean. Engines are sure of most words (pocketsphinx gives our recordings, which it gets right, 0.49 to
 0.90; the instant engine always 1), so the borders get closer towards 1. Below 0.4 a text is a guess, and more borders

@@ -16,8 +16,22 @@ _END_REASONS = tuple(end.reason for end in vars(endings).values() if isinstance(
 _VIOLATION = "violation"
 """The end of a session whose client sent what ends sessions; `voicetrio_client_errors_total` tells what it was."""
 _OUTCOMES = ("completed", "interrupted", "failed")
+_TURNS = ("completed", "interrupted", "failed", "cancelled", "withdrawn")
+_BARGE_INS = ("confirmed", "false_alarm")
 _REFUSALS = ("origin", "bad_session_id", "in_use", "going_away", "overloaded")
 _ERROR_CODES = (
+    "agent_bad_message",
+    "agent_bad_session_id",
+    "agent_broken",
+    "agent_busy",
+    "agent_empty",
+    "agent_event_too_large",
+    "agent_failed",
+    "agent_malformed",
+    "agent_not_found",
+    "agent_silent",
+    "agent_unauthorized",
+    "agent_unreachable",
     "duplicate_request",
     "final_timeout",
     "invalid_audio",
@@ -27,7 +41,9 @@ _ERROR_CODES = (
     "message_too_large",
     "overloaded",
     "recognizer_rejected",
+    "reply_too_long",
     "text_too_long",
+    "too_many_messages",
     "tts_failed",
     "tts_queue_full",
     "tts_rejected",
@@ -35,7 +51,6 @@ _ERROR_CODES = (
     "unknown_request",
     "unknown_type",
     "unknown_voice",
-    "unsupported",
     "worker_unavailable",
 )
 
@@ -94,6 +109,22 @@ class PrometheusTelemetry:
         )
         self._speech = self._histogram(
             "voicetrio_tts_first_audio_seconds", "Request to speak to its first audio", buckets.FIRST_SPEECH
+        )
+        self._turns = self._counters(
+            "voicetrio_agent_turns_total", "Messages to the agent, by how their turn ended", "outcome", _TURNS
+        )
+        self._first_text = self._histogram(
+            "voicetrio_agent_first_text_seconds",
+            "End of the user's turn to the agent's first words",
+            buckets.AGENT_FIRST_TEXT,
+        )
+        self._voice_to_voice = self._histogram(
+            "voicetrio_voice_to_voice_seconds",
+            "End of speech to the first sound of the answer",
+            buckets.VOICE_TO_VOICE,
+        )
+        self._barge_ins = self._counters(
+            "voicetrio_barge_ins_total", "Speech during an answer that interrupted it, or did not", "kind", _BARGE_INS
         )
         self._ready = self._gauge("voicetrio_workers_ready", "Workers that are serving now")
         self._restarts = self._counter("voicetrio_worker_restarts_total", "Restarts of the local worker")
@@ -170,6 +201,18 @@ class PrometheusTelemetry:
 
     def first_speech(self, seconds: float) -> None:
         self._speech.observe(seconds)
+
+    def agent_turn(self, outcome: str) -> None:
+        self._turns.labels(outcome).inc()
+
+    def agent_first_text(self, seconds: float) -> None:
+        self._first_text.observe(seconds)
+
+    def voice_to_voice(self, seconds: float) -> None:
+        self._voice_to_voice.observe(seconds)
+
+    def barge_in(self, kind: str) -> None:
+        self._barge_ins.labels(kind).inc()
 
     def connection_refused(self, why: str) -> None:
         self._refused.labels(why).inc()

@@ -10,7 +10,6 @@ broken one, this is the replay, and there is no other code for it.
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-import structlog
 import trio
 
 from voicetrio.core.config import SAMPLE_RATE, SessionLimits
@@ -20,6 +19,7 @@ from voicetrio.core.ring import RingBuffer
 from voicetrio.core.segments import Segment, Segments
 from voicetrio.core.wal import WriteAheadLog
 from voicetrio.session.answers import Answers
+from voicetrio.session.log import SessionLog
 from voicetrio.session.ports import RecognizerStream, StreamConfig
 
 CHUNK_MIN = SAMPLE_RATE * 100 // 1000
@@ -71,7 +71,7 @@ class Delivery:
         answers: Answers,
         limits: SessionLimits,
         progress: Callable[[], None],
-        log: structlog.typing.FilteringBoundLogger,
+        log: SessionLog,
     ) -> None:
         self._stream = stream
         self._desk = desk

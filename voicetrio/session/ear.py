@@ -31,6 +31,10 @@ class EarEvents(Protocol):
 
     def speech_started(self, at_sample: int) -> None: ...
     def speech_ended(self, at_sample: int) -> None: ...
+    def speech_confirmed(self) -> None:
+        """There was enough voice in the speech that goes on to interrupt somebody; once in a speech."""
+        ...
+
     def audio_added(self) -> None:
         """An open segment has more audio, or has ended."""
         ...
@@ -67,6 +71,8 @@ class Ear:
         self._decoder_since = 0
         self._detector = make_detector(config.vad_sensitivity)
         self._endpointer = Endpointer(endpoint_rule(config.vad_sensitivity, limits.end_silence))
+        self._confirm_frames = _confirm_frames(config)
+        self._confirmed = True
 
     @property
     def muted(self) -> bool:
@@ -130,12 +136,17 @@ class Ear:
     def _detect(self, frame: bytes) -> None:
         match self._endpointer.push(self._detector.is_speech(frame)):
             case None:
-                pass
+                if self._confirmed or self._endpointer.voiced_frames < self._confirm_frames:
+                    return
+                self._confirmed = True
+                self._events.speech_confirmed()
             case SpeechStarted(at_sample):
                 self._telemetry.vad_event("speech_start")
                 self.segments.begin(at_sample)
+                self._confirmed = False
                 self._events.speech_started(at_sample)
             case SpeechEnded(at_sample):
+                self._confirmed = True
                 self._telemetry.vad_event("speech_end")
                 self._end_segment(self._endpointer.position)
                 self._events.speech_ended(at_sample)
@@ -205,6 +216,7 @@ class Ear:
         """End an open segment and forget the detector's history."""
         speaking = self._endpointer.speaking
         head = self.ring.head
+        self._confirmed = True
         self._pending = b""
         self._endpointer.reset(at_sample=head)
         if self.segments.open is not None:
@@ -232,6 +244,7 @@ class Ear:
     def configure(self, config: SessionConfig) -> None:
         """Use other values from the next frame on; an open segment goes on."""
         old, self._config = self._config, config
+        self._confirm_frames = _confirm_frames(config)
         self.segments.max_duration = int(config.max_segment_seconds * SAMPLE_RATE)
         if (old.input_encoding, old.input_sample_rate) != (config.input_encoding, config.input_sample_rate):
             self._hear_rest(self._decoder.flush())
@@ -243,3 +256,7 @@ class Ear:
             self._endpointer = Endpointer(
                 endpoint_rule(config.vad_sensitivity, self._limits.end_silence), at_sample=self.ring.head
             )
+
+
+def _confirm_frames(config: SessionConfig) -> int:
+    return max(1, round(config.barge_in_min * SAMPLE_RATE / FRAME_SAMPLES))

@@ -21,6 +21,7 @@ from voicetrio.core.messages import (
     Configure,
     PlaybackProgress,
     Speak,
+    UserMessage,
     parse_client_message,
 )
 from voicetrio.core.ring import SAMPLE_BYTES
@@ -52,7 +53,13 @@ class Asked(Protocol):
         """Returns for how many seconds this process has been late in reading it."""
         ...
 
+    def greeted(self, *, by_text: bool) -> None:
+        """Something has come; `by_text`: a message for the agent."""
+        ...
+
     def configure(self, config: SessionConfig) -> None: ...
+    def ask(self, message: UserMessage) -> None: ...
+    def commit(self) -> None: ...
     def refuse(self, error: RemoteError) -> None: ...
     def close(self) -> None: ...
     def cancel(self) -> None: ...
@@ -105,6 +112,7 @@ class Intake:
             if isinstance(message, str):
                 self._obey(message)
             elif not self._session.closing:
+                self._session.greeted(by_text=False)
                 self._hear(message)
         except RemoteError as error:
             self._session.refuse(error)
@@ -159,7 +167,12 @@ class Intake:
         self._session.refuse(RemoteError(error.code, error.message + count))
 
     def _obey(self, text: str) -> None:
-        request = parse_client_message(text)
+        try:
+            request = parse_client_message(text)
+        except RemoteError:
+            self._session.greeted(by_text=False)
+            raise
+        self._session.greeted(by_text=isinstance(request, UserMessage))
         if self._session.closing and not isinstance(request, Cancel):
             return  # too late for all but a quicker end
         match request:
@@ -167,7 +180,9 @@ class Intake:
                 self._session.configure(self._effective(message))
             case Commit():
                 self.tell_dropped()
-                self._ear.commit_segment()
+                self._session.commit()
+            case UserMessage() as message:
+                self._session.ask(message)
             case Speak() as message:
                 self._check_voice("tts.speak: voice", message.voice)
                 self._speaker.speak(message, voice=self._session.config.voice)
@@ -191,8 +206,6 @@ class Intake:
         if message.language:
             self._check_language(message.language)
         self._check_voice("session.configure: voice", message.voice)
-        if message.agent == "on" or message.speak_replies:
-            raise RemoteError("unsupported", "session.configure: this server has no agent configured")
         encoding = message.input_encoding or old.input_encoding
         rate = message.input_sample_rate
         if rate is None:
@@ -216,6 +229,8 @@ class Intake:
                 "enable_partial_transcripts",
                 "interim",
                 "duplex",
+                "agent",
+                "speak_replies",
                 "voice",
             },
             exclude_none=True,
@@ -226,6 +241,9 @@ class Intake:
             input_sample_rate=rate,
             timeouts=timeouts,
             max_segment_seconds=_seconds(message.max_segment_duration_ms, old.max_segment_seconds),
+            barge_in_min=_seconds(message.barge_in_min_ms, old.barge_in_min),
+            turn_min_delay=_seconds(message.turn_min_delay_ms, old.turn_min_delay),
+            turn_max_delay=_seconds(message.turn_max_delay_ms, old.turn_max_delay),
             **taken,
         )
 

@@ -24,6 +24,10 @@ class Attachment:
     """The first message on this connection."""
     received: int | None
     """How many text frames the client has, of all that it was sent before. None: it did not say."""
+    holds_welcome: bool = False
+    """Whether that is not the first message, but waits until the session says so: see `session.identity`."""
+    welcomed: bool = False
+    """Whether it has said so."""
     reading: trio.CancelScope = field(default_factory=trio.CancelScope)
     writing: trio.CancelScope = field(default_factory=trio.CancelScope)
     over: trio.Event = field(default_factory=trio.Event)

@@ -3,7 +3,7 @@
 Everything that a client is told passes here, in order. Events never wait (whoever posts them is in the middle of a
 decision); their number is bounded, and a client that reads too slowly for the bound loses its session, not single
 events. Audio waits: a synthesis is stopped by a full queue until the socket takes more. A partial that was not yet
-written is replaced by the newer one of the same segment.
+written is replaced by the newer one of the same segment. What an agent says waits, too: it may come by the thousand.
 
 What was written to a socket may never have arrived. A client that comes back says how many text frames it has
 received; those after that number which still matter (all but partials) are written again, from a bounded log.
@@ -24,6 +24,12 @@ from voicetrio.core.errors import VoicetrioError
 from voicetrio.session.line import Attachment, Line
 from voicetrio.session.ports import LinkLost
 
+PASSED_MAX = 64
+"""Events of an agent that wait, as many tokens as come in a second; the agent's stream waits beyond."""
+
+PASSED_BYTES_MAX = 262_144
+"""Of those; a longer one waits alone."""
+
 LOG_BYTES = 131_072
 """Of events that were written and may have to be written again: minutes of finals, 7 % of what a session's ring takes."""
 
@@ -38,6 +44,10 @@ class _Item:
     replace_key: int | None = None
     """A partial of this segment; a newer one takes its place."""
     on_written: Callable[[], None] | None = None
+    passed: bool = False
+    """An agent's event, which is not ours to look into."""
+    welcome: bool = False
+    """`session.created`, which belongs to its connection and is not counted."""
 
 
 class Outbox:
@@ -46,6 +56,8 @@ class Outbox:
         self._limits = limits
         self._queue: deque[_Item] = deque()
         self._audio_bytes = 0
+        self._passed = 0
+        self._passed_bytes = 0
         self._in_flight: _Item | None = None
         self._doubtful: _Item | None = None
         self._log: deque[tuple[int, str]] = deque()
@@ -92,12 +104,36 @@ class Outbox:
         self._queue.append(_Item(payload, replace_key, on_written))
         self._wake.set()
 
+    async def pass_on(self, payload: str) -> None:
+        """Queue one event of an agent, as it is; waits for room. Safe to cancel: it is queued or not."""
+        await trio.lowlevel.checkpoint()
+        while self._passed >= PASSED_MAX or (self._passed > 0 and self._passed_bytes + len(payload) > PASSED_BYTES_MAX):
+            await self._wait_room()
+        if self._closing:
+            return
+        self._passed += 1
+        self._passed_bytes += len(payload)
+        self._queue.append(_Item(payload, passed=True))
+        self._wake.set()
+
+    def welcome(self) -> None:
+        """Queue the welcome of a connection that it was held back from."""
+        attachment = self._line.current
+        if attachment is not None and attachment.holds_welcome and not attachment.welcomed and not self._closing:
+            attachment.welcomed = True
+            self._queue.append(_Item(_encode(attachment.welcome), welcome=True))
+            self._wake.set()
+
+    async def _wait_room(self) -> None:
+        if self._room.is_set():
+            self._room = trio.Event()
+        await self._room.wait()
+
     async def send_audio(self, pcm: bytes, on_written: Callable[[], None]) -> None:
         """Queue audio; waits for room. Safe to cancel: the piece is queued whole or not at all."""
         await trio.lowlevel.checkpoint()
         while self._audio_bytes > 0 and self._audio_bytes + len(pcm) > self._limits.max_queued_audio_bytes:
-            self._room = trio.Event()
-            await self._room.wait()
+            await self._wait_room()
         if self._closing:
             return
         self._audio_bytes += len(pcm)
@@ -126,9 +162,10 @@ class Outbox:
             self._repeat_from(attachment.received)
             with attachment.writing:
                 try:
-                    self._sending_since = trio.current_time()
-                    await attachment.link.send(_encode(attachment.welcome))
-                    self._sending_since = None
+                    if not attachment.holds_welcome:
+                        self._sending_since = trio.current_time()
+                        await attachment.link.send(_encode(attachment.welcome))
+                        self._sending_since = None
                     await self._write(attachment)
                     return
                 except LinkLost:
@@ -156,8 +193,12 @@ class Outbox:
         if isinstance(item.payload, bytes):
             self._audio_bytes = max(0, self._audio_bytes - len(item.payload))
             self._room.set()
-        else:
+        elif not item.welcome:
             self._note_frame(item.payload, repeatable=item.replace_key is None)
+        if item.passed:
+            self._passed -= 1
+            self._passed_bytes -= len(item.payload)
+            self._room.set()
         if item.on_written is not None:
             item.on_written()
 
@@ -174,8 +215,11 @@ class Outbox:
     def _take_back(self) -> None:
         """What was being sent when the connection ended is the next to be sent."""
         self._doubtful, self._in_flight = self._in_flight, None
+        if self._doubtful is not None and self._doubtful.welcome:
+            self._doubtful = None  # the next connection has its own
         if self._doubtful is not None:
             self._queue.appendleft(self._doubtful)
+        self._queue = deque(item for item in self._queue if not item.welcome)
 
     def _repeat_from(self, received: int | None) -> None:
         """Queue again what a client that has `received` text frames has missed. None: it has all that was written."""

@@ -188,6 +188,14 @@ class Agent(Protocol):
         ...
 
 
+class TurnDetector(Protocol):
+    """Says whether somebody who has paused has finished. A model of language, or some rules."""
+
+    async def end_of_turn(self, text: str, language: str) -> float:
+        """The probability, 0 to 1, that nothing will follow `text`. `language` is BCP 47, or empty. It has 0.3 s."""
+        ...
+
+
 class VoiceDetector(Protocol):
     """One per session: detectors keep state."""
 
@@ -216,6 +224,10 @@ class Telemetry(Protocol):
     def segment_lost(self) -> None: ...
     def utterance(self, outcome: str) -> None: ...
     def first_speech(self, seconds: float) -> None: ...
+    def agent_turn(self, outcome: str) -> None: ...
+    def agent_first_text(self, seconds: float) -> None: ...
+    def voice_to_voice(self, seconds: float) -> None: ...
+    def barge_in(self, kind: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,3 +238,5 @@ class Ports:
     synthesizer: Synthesizer
     make_detector: Callable[[str], VoiceDetector]
     telemetry: Telemetry
+    agent: Agent
+    turn_detector: TurnDetector

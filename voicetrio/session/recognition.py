@@ -11,7 +11,6 @@ the next speech tries again.
 import math
 from collections.abc import Callable
 
-import structlog
 import trio
 
 from voicetrio.core.backpressure import EXCUSE_LIFE
@@ -22,6 +21,7 @@ from voicetrio.core.segments import Segments
 from voicetrio.core.wal import WriteAheadLog
 from voicetrio.session.answers import Answers, RecognitionEvents
 from voicetrio.session.delivery import CHUNK_MIN, Delivery
+from voicetrio.session.log import SessionLog
 from voicetrio.session.ports import Recognizer, RecognizerStream, StreamConfig, Telemetry
 
 _RETRY_FIRST = 0.05
@@ -43,7 +43,7 @@ class Recognition:
         limits: SessionLimits,
         events: RecognitionEvents,
         telemetry: Telemetry,
-        log: structlog.typing.FilteringBoundLogger,
+        log: SessionLog,
     ) -> None:
         """`config` gives the session's values as they are now; they may change at any time."""
         self._ring = ring

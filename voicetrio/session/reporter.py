@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-import structlog
 import trio
 
 from voicetrio.core.audio_clock import AudioClock
@@ -14,6 +13,7 @@ from voicetrio.core.segments import Segment
 from voicetrio.core.server_messages import final_message, limits_message, milliseconds, partial_message
 from voicetrio.core.transcript import Partial
 from voicetrio.session.endings import End
+from voicetrio.session.log import SessionLog
 from voicetrio.session.outbox import Outbox
 from voicetrio.session.ports import Telemetry
 from voicetrio.session.recognition import explain_loss
@@ -27,7 +27,7 @@ class Reporter:
         clock: AudioClock,
         now_ms: Callable[[], int],
         telemetry: Telemetry,
-        log: structlog.typing.FilteringBoundLogger,
+        log: SessionLog,
     ) -> None:
         """`now_ms`: where the next audio begins, on the client's audio clock."""
         self._outbox = outbox

@@ -1,7 +1,8 @@
 """One session: a nursery that owns everything the session ever started.
 
     outer nursery: outbox (the only writer), which lives until the last message is written
-      inner nursery: intake, recognition, speaker, state timeouts, watch, and the flush of a closing session
+      inner nursery: intake, recognition, turn taking, conversation, speaker, state timeouts, watch, and the flush of a
+                     closing session
                      cancelled as a whole when the session ends, for whatever reason
 
 A session is not a connection's task: `attach` gives it one, and it waits some time for another when that is lost. Every
@@ -9,19 +10,15 @@ end comes out of `run`: a last final is flushed if there is time for it, `sessio
 and every connection is given a close code. An exception in here ends this session alone, with close code 1011.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
-import structlog
 import trio
 
 from voicetrio.core.config import SessionConfig, SessionLimits
-from voicetrio.core.errors import RemoteError, WorkerError
-from voicetrio.core.hypothesis import Hypothesis
-from voicetrio.core.segments import Segment
+from voicetrio.core.history import History
 from voicetrio.core.states import State, Trigger
-from voicetrio.core.transcript import Partial
-from voicetrio.session.ear import Ear
+from voicetrio.session.body import Body
 from voicetrio.session.endings import (
     CANCELLED_BY_CLIENT,
     CLOSED_BY_CLIENT,
@@ -32,13 +29,12 @@ from voicetrio.session.endings import (
     TIMED_OUT,
     End,
 )
-from voicetrio.session.intake import Intake
+from voicetrio.session.identity import Identity, is_temporary
 from voicetrio.session.line import Attachment, Line
-from voicetrio.session.outbox import Outbox, SlowClient
+from voicetrio.session.log import SessionLog
+from voicetrio.session.outbox import SlowClient
 from voicetrio.session.ports import Link, Ports
-from voicetrio.session.recognition import Recognition
-from voicetrio.session.reporter import Reporter, welcome_message
-from voicetrio.session.speaker import Speaker
+from voicetrio.session.reporter import welcome_message
 from voicetrio.session.timeouts import Timeouts
 from voicetrio.session.watch import Watch
 
@@ -47,16 +43,25 @@ class Session:
     """`attach` a connection and `run` it, once. Everything else may be called from other tasks while it runs."""
 
     def __init__(
-        self, session_id: str, *, config: SessionConfig, limits: SessionLimits, ports: Ports, resume_token: str
+        self,
+        session_id: str,
+        *,
+        config: SessionConfig,
+        limits: SessionLimits,
+        ports: Ports,
+        resume_token: str,
+        claim: Callable[["Session", str], bool] = lambda _session, _id: True,
     ) -> None:
-        """`resume_token` is a secret: who has it may take the session over."""
-        self.session_id = session_id
+        """`resume_token` is a secret: who has it may take the session over. `claim` gives the session another id, which
+        its agent has named, or says that it cannot be had.
+        """
+        self.first_id = session_id
+        """What the client called it when it came."""
         self.resume_token = resume_token
-        self._config = config
         self._limits = limits
         self._recognizer = ports.recognizer
-        self._telemetry = telemetry = ports.telemetry
-        self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind(session_id=session_id)
+        self._telemetry = ports.telemetry
+        self._log = SessionLog(session_id)
         self._started = trio.current_time()
         self._timeouts = Timeouts(config.timeouts, on_timeout=self._time_out)
         self._end: End | None = None
@@ -69,55 +74,39 @@ class Session:
         self._has_been_attached = False
         self._left_at: float | None = None
         self._line = Line()
-        self._outbox = Outbox(self._line, limits)
-        self._ear = Ear(
-            config,
-            limits,
-            make_detector=ports.make_detector,
-            events=self,
-            telemetry=telemetry,
-            clock=trio.current_time,
-        )
-        self._reporter = Reporter(
-            self._outbox, clock=self._ear.clock, now_ms=self.now_ms, telemetry=telemetry, log=self._log
-        )
-        self._recognition = Recognition(
-            ring=self._ear.ring,
-            segments=self._ear.segments,
-            recognizer=ports.recognizer,
-            session_id=session_id,
-            config=lambda: self._config,
-            limits=limits,
-            events=self,
-            telemetry=telemetry,
+        self._identity = Identity(
+            session_id,
+            claim=lambda wanted: claim(self, wanted),
+            welcome=lambda: self._body.outbox.welcome(),
             log=self._log,
         )
-        self._speaker = Speaker(
-            synthesizer=ports.synthesizer,
-            outbox=self._outbox,
-            mouth=self,
+        self._body = Body(
+            self,
+            identity=self._identity,
+            line=self._line,
+            timeouts=self._timeouts,
+            config=config,
             limits=limits,
-            telemetry=telemetry,
+            ports=ports,
             log=self._log,
-        )
-        self._intake = Intake(
-            ear=self._ear,
-            recognition=self._recognition,
-            speaker=self._speaker,
-            session=self,
-            recognizer=ports.recognizer,
-            synthesizer=ports.synthesizer,
-            reporter=self._reporter,
-            limits=limits,
         )
         self._watch = Watch(
-            stalled_since=lambda: self._outbox.stalled_since,
+            stalled_since=lambda: self._body.outbox.stalled_since,
             send_stall=limits.send_stall,
             give_up=lambda: self.end(SLOW_CLIENT),
             waits_for_audio=lambda: self.state is State.ACTIVE and self._line.current is not None,
-            end_speech=self._ear.pause,
-            no_audio=self._intake.tell_dropped,
+            end_speech=self._body.ear.pause,
+            no_audio=self._body.intake.tell_dropped,
         )
+
+    @property
+    def session_id(self) -> str:
+        """What it is called now; an agent may rename it."""
+        return self._identity.session_id
+
+    @property
+    def history(self) -> History:
+        return self._body.conversation.history
 
     # -- from other tasks -------------------------------------------------------------------------------------------
 
@@ -127,7 +116,7 @@ class Session:
 
     @property
     def config(self) -> SessionConfig:
-        return self._config
+        return self._body.config
 
     @property
     def closing(self) -> bool:
@@ -153,21 +142,26 @@ class Session:
         now = trio.current_time()
         resumed, self._has_been_attached = self._has_been_attached, True
         if self._left_at is not None:
-            self._intake.excuse(now - self._left_at)  # what the client has heard meanwhile comes at once
+            self._body.intake.excuse(now - self._left_at)  # what the client has heard meanwhile comes at once
         if resumed:
             self._telemetry.session_resumed()
             self._log.info("session_resumed")
+        temporary = is_temporary(self.session_id)
+        if not resumed:
+            if temporary:
+                self._log.told("Temporary session ID detected, will create new session")
+            self._log.told(f"WebSocket connected (temp={temporary})")
         self._left_at = None
         welcome = welcome_message(
             self.session_id,
             resume_token=self.resume_token,
             model=self._recognizer.model(),
-            config=self._config,
+            config=self.config,
             limits=self._limits,
             resumed=resumed,
-            next_audio_ms=self._ear.resume(),
+            next_audio_ms=self._body.ear.resume(),
         )
-        attachment = Attachment(link, welcome, received)
+        attachment = Attachment(link, welcome, received, holds_welcome=temporary and not resumed)
         self._line.attach(attachment)
         return attachment
 
@@ -185,8 +179,7 @@ class Session:
             self._end = end
             self._closing_since = trio.current_time()
             self._timeouts.move(Trigger.CLOSE)
-            self._ear.finish()
-            self._speaker.cancel(None, reason="closed")
+            self._body.finish()
             self._flush.set()
 
     def cancel(self) -> None:
@@ -207,7 +200,7 @@ class Session:
                     with trio.move_on_after(self._limits.farewell, shield=True) as goodbye:
                         await self._say_goodbye()
                     if goodbye.cancelled_caught:
-                        self._log.warning("farewell_not_delivered", queued=self._outbox.queued)
+                        self._log.warning("farewell_not_delivered", queued=self._body.outbox.queued)
                     self._writer_scope.cancel(reason="the farewell had its time")
         finally:
             end = self._end or GOING_AWAY
@@ -225,7 +218,7 @@ class Session:
         """The writer. A cancel from outside ends the conversation, not the farewell, which is bounded."""
         try:
             with self._writer_scope:
-                await self._outbox.run()
+                await self._body.outbox.run()
         except Exception:
             self._log.exception("writer_crashed")
             self.end(INTERNAL_ERROR)
@@ -235,11 +228,15 @@ class Session:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
+                    body = self._body
                     nursery.start_soon(self._receive)
-                    nursery.start_soon(self._recognition.run)
-                    nursery.start_soon(self._speaker.run)
+                    nursery.start_soon(body.recognition.run)
+                    nursery.start_soon(body.turn_taking.run)
+                    nursery.start_soon(body.conversation.run)
+                    nursery.start_soon(body.speaker.run)
                     nursery.start_soon(self._timeouts.run)
                     nursery.start_soon(self._watch.run)
+                    nursery.start_soon(self._identity.welcome_late)
                     nursery.start_soon(self._finish)
         except* SlowClient:
             self._end = self._end or SLOW_CLIENT
@@ -263,7 +260,7 @@ class Session:
             if attachment is None:
                 self.close(DISCONNECTED)
                 return
-            await self._intake.serve(attachment)
+            await self._body.intake.serve(attachment)
             if not attachment.over.is_set():
                 self._line.lose(attachment)
             if self._line.current is None:
@@ -273,7 +270,7 @@ class Session:
     async def _finish(self) -> None:
         """Once the session closes: wait for the last final, and end."""
         await self._flush.wait()
-        await self._recognition.wait_idle()
+        await self._body.recognition.wait_idle()
         if self.state is State.CLOSING:
             self._timeouts.move(Trigger.FLUSHED)
         self.end(self._end or CLOSED_BY_CLIENT)
@@ -282,16 +279,16 @@ class Session:
         match state:
             case State.SILENCE:
                 self._timeouts.move(Trigger.TIMEOUT)
-                self._recognition.release()
-                self._reporter.held(self._config.timeouts.hold)
+                self._body.recognition.release()
+                self._body.reporter.held(self.config.timeouts.hold)
             case State.INIT:
                 self._timeouts.move(Trigger.TIMEOUT)
                 self.end(TIMED_OUT)
             case State.HOLD:
                 self.close(TIMED_OUT)
             case State.CLOSING:
-                if self._ear.segments.pending:
-                    self._reporter.flush_timed_out(self._ear.segments.pending)
+                if self._body.ear.segments.pending:
+                    self._body.reporter.flush_timed_out(self._body.ear.segments.pending)
                 self._timeouts.move(Trigger.TIMEOUT)
                 self.end(self._end or TIMED_OUT)
             case State.ACTIVE | State.CLOSED:
@@ -299,74 +296,18 @@ class Session:
 
     async def _say_goodbye(self) -> None:
         with suppress(SlowClient):  # then it is not told this either
-            self._intake.tell_dropped()
-        self._reporter.closed(self._end or GOING_AWAY)
+            self._body.intake.tell_dropped()
+        self._body.reporter.closed(self._end or GOING_AWAY)
         if self._line.current is not None:
             await self._written.wait()
 
-    # -- what intake asks for ---------------------------------------------------------------------------------------
-
-    def configure(self, config: SessionConfig) -> None:
-        """Use these values from now on. They have been checked."""
-        self._config = config
-        self._timeouts.configure(config.timeouts)
-        self._ear.configure(config)
-        self._recognition.reconfigure()
-        self._reporter.configured(config)
-
-    def refuse(self, error: RemoteError) -> None:
-        """Tell the client what was wrong with what it sent; end the session where it cannot go on."""
-        self._reporter.error(error.code, error.message, recoverable=error.recoverable)
-        if not error.recoverable:
-            self.end(End(error.code, error.close_code))
+    # -- Life: what the body asks for -------------------------------------------------------------------------------
 
     def audio_came(self, now: float) -> float:
+        """Returns for how many seconds this process has been late in reading it."""
         return self._watch.audio_came(now)
 
-    # -- EarEvents --------------------------------------------------------------------------------------------------
-
-    def speech_started(self, at_sample: int) -> None:
-        if self._timeouts.allows(Trigger.SPEECH_START):
-            self._timeouts.move(Trigger.SPEECH_START)
-        self._recognition.want()
-        self._reporter.speech_started(at_sample)
-
-    def speech_ended(self, at_sample: int) -> None:
-        if self._timeouts.allows(Trigger.SPEECH_END):
-            self._timeouts.move(Trigger.SPEECH_END)
-        self._reporter.speech_ended(at_sample)
-
-    def audio_added(self) -> None:
-        self._recognition.audio_added()
-
-    # -- RecognitionEvents ------------------------------------------------------------------------------------------
-
-    def partial(self, news: Partial) -> None:
-        self._reporter.partial(news, with_tentative=self._config.interim)
-
-    def final(self, segment: Segment, hypothesis: Hypothesis) -> None:
-        self._reporter.final(segment, hypothesis)
-        self._ear.settled()
-
-    def lost(self, segments: int, start: int, end: int, error: WorkerError) -> None:
-        self._reporter.lost(segments, start, end, error)
-        self._ear.settled()
-
-    def progress(self) -> None:
-        """A flush goes on for as long as the worker is alive, within reason."""
-        if self.state is State.CLOSING and trio.current_time() - self._closing_since < self._limits.closing_max:
+    def flush_goes_on(self) -> None:
+        """The worker is alive: a flush goes on for as long as that, within reason."""
+        if trio.current_time() - self._closing_since < self._limits.closing_max:
             self._timeouts.rearm()
-
-    # -- Mouth ------------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def speaking(self) -> Iterator[None]:
-        """Around an utterance that can be heard: nobody is listened to, unless the session listens in full duplex."""
-        with ExitStack() as stack:
-            stack.enter_context(self._timeouts.paused())
-            if self._config.duplex == "mute":
-                stack.enter_context(self._ear.mute())
-            yield
-
-    def now_ms(self) -> int:
-        return self._ear.position_ms

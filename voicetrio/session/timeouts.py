@@ -39,6 +39,11 @@ class Timeouts:
         self._lifecycle.configure(timeouts)
         self._moved.set()
 
+    def somebody_is_there(self) -> None:
+        """A sign of life that is no speech: INIT ends those with whom nobody is."""
+        self._lifecycle.somebody_is_there(now=trio.current_time())
+        self._moved.set()
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """No time passes inside, but for a closing session; afterwards the state's full time starts anew."""

@@ -1,0 +1,199 @@
+"""Performs one utterance: piece by piece it is synthesised, sent, and waited for until it was heard.
+
+Pieces are made ahead of the listener, so that there is no pause between them, and by a bounded amount, so that little is
+made in vain. While an utterance can be heard the ear is muted, unless the session listens in full duplex; the mute is a
+context manager, so that it is left whatever happens.
+"""
+
+import math
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+import trio
+
+from voicetrio.core.config import SessionLimits
+from voicetrio.core.errors import WorkerBusy, WorkerError, WorkerRejected, WorkerUnavailable
+from voicetrio.core.pcm import Resampler
+from voicetrio.core.playback import Playback, WordMark
+from voicetrio.core.ring import SAMPLE_BYTES
+from voicetrio.session.outbox import Outbox
+from voicetrio.session.ports import SpeechAudio, SpeechRequest, Synthesizer, Telemetry
+from voicetrio.session.utterance import Utterance
+
+
+class Mouth(Protocol):
+    """What the rest of the session does about an utterance."""
+
+    def speaking(self) -> AbstractContextManager[None]:
+        """Entered when the first sound goes out, left when the last one was heard."""
+        ...
+
+    def now_ms(self) -> int:
+        """Where the next audio begins, in milliseconds of the client's audio clock."""
+        ...
+
+
+class Performance:
+    def __init__(
+        self, *, synthesizer: Synthesizer, outbox: Outbox, mouth: Mouth, limits: SessionLimits, telemetry: Telemetry
+    ) -> None:
+        self._synthesizer = synthesizer
+        self._outbox = outbox
+        self._mouth = mouth
+        self._limits = limits
+        self._telemetry = telemetry
+
+    async def perform(self, utterance: Utterance) -> str:
+        """Until it was heard. Returns "completed", or "failed": what was made of it was heard, and it had an `error`.
+
+        Whoever stops it has told its end before this task learns of it, so nothing may be told after a wait that was not
+        for something of the utterance's own.
+        """
+        await trio.lowlevel.checkpoint()  # one that was stopped while it waited is not even asked for
+        error: WorkerError | None = None
+        with ExitStack() as audible:
+            try:
+                while (text := await utterance.script.next()) is not None:
+                    await self._wait_ahead(utterance)
+                    await self._say_piece(utterance, text, audible)
+            except WorkerError as failure:
+                error = failure
+            playback = utterance.playback
+            if error is not None or playback is None:
+                self._failed(utterance, error)
+            if playback is None:
+                return "failed"
+            while playback.sent < utterance.made:  # the connection takes it as quickly as the client reads
+                await utterance.reported.wait()
+            playback.finish(whole=error is None)
+            self.announce_end(utterance, playback, cancelled=False)
+            await self._wait_heard(utterance, playback)
+        return "completed" if error is None else "failed"
+
+    async def _wait_ahead(self, utterance: Utterance) -> None:
+        """Until the listener is near enough to what was made. Between pieces, so that no worker's slot is kept."""
+        playback = utterance.playback
+        if playback is None:
+            return
+        enough = utterance.made - int(self._limits.max_ahead * playback.sample_rate)
+        while True:
+            now = trio.current_time()
+            until = playback.heard_at(enough, now=now) if enough <= playback.sent else math.inf
+            if until <= now:
+                return
+            with trio.move_on_at(until):
+                await utterance.reported.wait()
+
+    async def _say_piece(self, utterance: Utterance, text: str, audible: ExitStack) -> None:
+        """Raises `WorkerError`; what came before that has been sent."""
+        begins: str | None = text
+        request = SpeechRequest(text, utterance.voice, utterance.speed)
+        rate = self._limits.output_sample_rate
+        with trio.move_on_after(self._limits.synthesis_silence) as patience:
+            async with self._synthesizer.open_speech(request) as stream:
+                while (audio := await stream.receive()) is not None:
+                    if utterance.over.is_set():
+                        await trio.lowlevel.checkpoint()  # cancelled, in the very moment in which this came
+                    patience.deadline = math.inf  # how long the client takes is not the worker's fault
+                    if begins is not None:
+                        utterance.resampler = None if audio.sample_rate == rate else Resampler(audio.sample_rate, rate)
+                        self._begin_piece(utterance, text, audible)
+                    await self._send(utterance, audio, begins)
+                    begins = None
+                    patience.deadline = trio.current_time() + self._limits.synthesis_silence
+                patience.deadline = math.inf
+                if begins is None and utterance.resampler is not None:
+                    await self._send_pcm(utterance, utterance.resampler.push(b"", last=True), (), None)
+        if patience.cancelled_caught:
+            raise WorkerUnavailable(f"the worker gave no sound for {self._limits.synthesis_silence:g} s")
+
+    def _begin_piece(self, utterance: Utterance, text: str, audible: ExitStack) -> None:
+        rate = self._limits.output_sample_rate
+        about: dict[str, object] = {"request_id": utterance.request_id}
+        if utterance.turn_id is not None:
+            about["turn_id"] = utterance.turn_id
+        if utterance.playback is not None:
+            offset_ms = utterance.playback.milliseconds(utterance.made)
+            self._outbox.post({"type": "tts.speaking_text", **about, "text": text, "offset_ms": offset_ms})
+            return
+        audible.enter_context(self._mouth.speaking())
+        utterance.playback = Playback(rate, now=trio.current_time())
+        at_ms = self._mouth.now_ms()
+        self._outbox.post(
+            {"type": "tts.speaking_start", **about, "sample_rate": rate, "text": text, "timestamp_ms": at_ms}
+        )
+
+    async def _send(self, utterance: Utterance, audio: SpeechAudio, begins: str | None) -> None:
+        pcm, marks = audio.pcm, audio.marks
+        if utterance.resampler is not None:
+            pcm = utterance.resampler.push(pcm)
+            ratio = self._limits.output_sample_rate / audio.sample_rate
+            marks = tuple(replace(mark, start_sample=int(mark.start_sample * ratio)) for mark in marks)
+        await self._send_pcm(utterance, pcm, marks, begins)
+
+    async def _send_pcm(
+        self, utterance: Utterance, pcm: bytes, marks: tuple[WordMark, ...], begins: str | None
+    ) -> None:
+        samples = len(pcm) // SAMPLE_BYTES
+        await self._outbox.send_audio(pcm, partial(self._note_sent, utterance, samples, marks, begins))
+        utterance.made += samples
+
+    def _note_sent(self, utterance: Utterance, samples: int, marks: tuple[WordMark, ...], begins: str | None) -> None:
+        """The connection has taken this audio: from now on it can be heard."""
+        playback = utterance.playback
+        if playback is None:
+            return
+        first = playback.sent == 0
+        if begins is not None:
+            playback.begin_piece(begins)
+        playback.extend(samples, marks, now=trio.current_time())
+        if first and playback.sent > 0:
+            self._telemetry.first_speech(trio.current_time() - utterance.asked_at)
+            if utterance.on_first_sound is not None:
+                utterance.on_first_sound()
+        utterance.wake()
+
+    async def _wait_heard(self, utterance: Utterance, playback: Playback) -> None:
+        """Until the listener has heard the end, by its own reports or by the clock."""
+        while (until := playback.completes_at(now=trio.current_time())) > trio.current_time():
+            with trio.move_on_at(until):
+                await utterance.reported.wait()
+
+    def announce_end(self, utterance: Utterance, playback: Playback, *, cancelled: bool) -> None:
+        """All audio has been sent that will be."""
+        if utterance.end_announced:
+            return
+        utterance.end_announced = True
+        duration_ms = playback.milliseconds(playback.sent)
+        self._outbox.post(
+            {
+                "type": "tts.speaking_end",
+                "request_id": utterance.request_id,
+                "duration_ms": duration_ms,
+                "cancelled": cancelled,
+            }
+        )
+
+    def _failed(self, utterance: Utterance, error: WorkerError | None) -> None:
+        if utterance.over.is_set():
+            return
+        match error:
+            case WorkerBusy():
+                code = "overloaded"
+            case WorkerRejected():
+                code = "tts_rejected"
+            case _:
+                code = "tts_failed"
+        reason = "the synthesis gave no sound" if error is None else str(error)
+        self._telemetry.client_error(code)
+        self._outbox.post(
+            {
+                "type": "error",
+                "code": code,
+                "message": f"{'tts.speak' if utterance.turn_id is None else 'the reply'}: {reason}",
+                "recoverable": True,
+                "request_id": utterance.request_id,
+            }
+        )
