@@ -25,7 +25,8 @@ async def speak(peer: Peer) -> None:
     for begin in range(0, len(PCM), 999):
         await peer.send_audio(PCM[begin : begin + 999])
     await peer.send("tts.speaking_end", request_id=request_id, duration_ms=580, cancelled=False)
-    await peer.receive_until("playback.progress")
+    while (await peer.receive_until("playback.progress"))["played_ms"] < 580:
+        pass
     await peer.send("playback.completed", request_id=request_id, heard_ms=580)
     await peer.receive_until("session.close")
     await peer.say_closed()
@@ -59,11 +60,41 @@ async def test_the_speech_is_written_as_a_wav_file(tmp_path):
     check_wav(str(tmp_path / "a.wav"))
     assert os.listdir(tmp_path) == ["a.wav"]
     (peer,) = server.peers
-    spoken, played, closed = peer.messages
+    spoken, *_, played, closed = peer.messages
     request_id = spoken.pop("request_id")
     assert spoken == {"type": "tts.speak", "text": "hello", "voice": "en", "speed": 1.5}
     assert played == {"type": "playback.progress", "request_id": request_id, "played_ms": 581}  # never less than all
     assert closed == {"type": "session.close"}
+
+
+async def test_what_has_come_is_reported_as_heard_a_tenth_of_a_second_at_a_time(tmp_path):
+    async with open_fake_server(speak) as server:
+        await run(server, tmp_path / "a.wav")
+    reports = [message for message in server.peers[0].messages if message["type"] == "playback.progress"]
+    # Messages of 499.5 samples, 22.7 ms: the first at or after each tenth, rounded down; and all of it at the end.
+    assert [report["played_ms"] for report in reports] == [113, 226, 339, 453, 566, 581]
+    assert {report["request_id"] for report in reports} == {server.peers[0].messages[0]["request_id"]}
+
+
+async def test_a_server_that_waits_until_it_was_heard_is_not_kept_waiting(tmp_path):
+    ahead_ms = 200
+
+    async def script(peer: Peer) -> None:
+        await peer.create()
+        request_id = (await peer.receive_until("tts.speak"))["request_id"]
+        await peer.send("tts.speaking_start", request_id=request_id, sample_rate=RATE, text="hi", timestamp_ms=0)
+        heard_ms = 0
+        for begin in range(0, len(PCM), 1000):
+            while begin / 2 / RATE * 1000 > heard_ms + ahead_ms:
+                heard_ms = (await peer.receive_until("playback.progress"))["played_ms"]
+            await peer.send_audio(PCM[begin : begin + 1000])
+        await peer.send("tts.speaking_end", request_id=request_id, duration_ms=580, cancelled=False)
+        await peer.receive_until("session.close")
+        await peer.say_closed()
+
+    async with open_fake_server(script) as server:
+        assert await run(server, tmp_path / "a.wav") == (0, "")
+    check_wav(str(tmp_path / "a.wav"))
 
 
 async def test_what_was_not_asked_for_is_not_sent(tmp_path):

@@ -1,5 +1,6 @@
 """What the listener has heard, at times that are exact in binary."""
 
+import itertools
 import math
 import random
 
@@ -318,7 +319,7 @@ def test_whatever_happens_no_word_is_heard_whose_audio_was_not(seed):
         assert heard <= playback.sent, seed
         if playback._reported is not None:
             assert heard >= min(before, playback._reported), seed
-        ended = [word for word, following in zip(words, words[1:], strict=False) if following[1] <= heard]
+        ended = [word for word, following in itertools.pairwise(words) if following[1] <= heard]
         assert playback.heard_text(now=now).split() == [word for word, _ in ended], seed
 
 

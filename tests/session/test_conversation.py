@@ -57,7 +57,8 @@ async def test_what_is_said_is_asked_and_the_answer_is_spoken(autojump_clock):
     assert client.got("turn.started")[0]["text"] == "w1 w2"
     turn_id = client.got("turn.started")[0]["turn_id"]
     start = client.got("tts.speaking_start")[0]
-    assert start["text"] == "Hello there." and start["turn_id"] == turn_id
+    assert start["text"] == "Hello there."
+    assert start["turn_id"] == turn_id
     assert len(client.audio()) == 2 * 24_000 * len("Hello there.") / 10
     assert client.got("playback.completed")[0]["heard_ms"] == 1200
     assert client.got("turn.ended") == [{"type": "turn.ended", "turn_id": turn_id, "outcome": "completed"}]
@@ -407,7 +408,8 @@ async def test_the_history_tells_what_was_said_and_what_was_heard(autojump_clock
         ("user", "b"),
         ("assistant", "Good bye."),
     ]
-    assert turns[0]["source"] == "voice" and turns[2]["source"] == "text"
+    assert turns[0]["source"] == "voice"
+    assert turns[2]["source"] == "text"
     assert (turns[1]["spoken_text"], turns[1]["heard_text"]) == ("Hello there.", "Hello there.")
     assert (turns[3]["spoken_text"], turns[3]["heard_text"]) == (None, "Good bye.")
     json.dumps(message)

@@ -145,6 +145,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--frame-ms", type=_frame_ms, default=20, help="of audio in each message, 10 to 1000")
     parser.add_argument("--json", action="store_true", help="write a JSON object for each run, one per line")
     parser.set_defaults(command=run_bench)
+    from voicetrio.cli import bench_talk  # here, for it uses this file's `Progress`
+
+    bench_talk.add_parser(parser.add_subparsers(title="or, instead", metavar="[talk]"))
 
 
 def run_bench(args: argparse.Namespace) -> int:

@@ -1,15 +1,9 @@
-"""`voicetrio say TEXT`: the text as speech in a WAV file, by way of a server.
-
-The file appears whole or not at all: the audio is collected first, for the header of a WAV holds its length.
-"""
+"""`voicetrio say TEXT`: the text as speech in a WAV file, by way of a server."""
 
 import argparse
-import io
 import math
-import os
 import secrets
 import sys
-import wave
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -18,16 +12,18 @@ import trio
 
 from voicetrio.cli.native_client import NativeSession, open_native_session
 from voicetrio.cli.native_errors import ConnectionLost, SessionFailed
+from voicetrio.cli.wav_file import SAMPLE_BYTES, wav_bytes, write_whole
 from voicetrio.cli.with_server import add_server_arguments, run_with_server
 from voicetrio.core.errors import VoicetrioError
-
-SAMPLE_BYTES = 2
 
 SILENCE_S = 120.0
 """Seconds between two messages: a slow engine on a slow machine may need this for its first sound."""
 
 SPEED_MIN, SPEED_MAX = 0.25, 4.0
 """The protocol's own limits, told before a server is bothered."""
+
+REPORT_MS = 100
+"""Milliseconds of audio between two reports of what was heard: the server sends at most some 10 s more than that."""
 
 FATAL_CODES = ("tts_", "invalid_")
 """Beginnings of error codes after which no speech will come; others may be about the unused half of the session."""
@@ -43,6 +39,13 @@ class Speech:
     pcm: bytearray = field(default_factory=bytearray)
     """16-bit little-endian mono."""
     complete: bool = False
+    reported_ms: int = 0
+    """What the server was told has been heard."""
+
+    @property
+    def received_ms(self) -> int:
+        """Rounded down: nothing counts as heard that has not come."""
+        return len(self.pcm) // SAMPLE_BYTES * 1000 // self.sample_rate
 
     @property
     def duration_ms(self) -> int:
@@ -67,7 +70,7 @@ async def say(
         if str(output) != "-" and not await trio.Path(output).parent.is_dir():
             raise SessionFailed(f"{output}: there is no such folder to write to")
         request: dict[str, Any] = {"text": text, "voice": voice, "speed": speed}
-        speech = await _receive_speech(server_url, request, err)
+        speech = await receive_speech(server_url, request, err)
         await trio.to_thread.run_sync(_write, speech, output, stdout or sys.stdout.buffer)
     except (VoicetrioError, OSError) as error:
         if isinstance(error, BrokenPipeError):
@@ -77,8 +80,8 @@ async def say(
     return 0
 
 
-async def _receive_speech(server_url: str, request: dict[str, Any], err: TextIO) -> Speech:
-    """Raises: VoicetrioError, if not all of the speech came."""
+async def receive_speech(server_url: str, request: dict[str, Any], err: TextIO) -> Speech:
+    """What a `tts.speak` with the fields of `request` brings. Raises: VoicetrioError, if not all of it came."""
     speech = Speech(request_id=f"say-{secrets.token_hex(8)}")
     fields = {name: value for name, value in request.items() if value is not None}
     async with open_native_session(server_url, f"say-{secrets.token_hex(8)}") as session:
@@ -88,6 +91,7 @@ async def _receive_speech(server_url: str, request: dict[str, Any], err: TextIO)
                 if isinstance(message, bytes):
                     if speech.sample_rate and not speech.complete:
                         speech.pcm += message
+                        await _report(speech, session)
                 elif message.get("type") == "session.created":
                     await session.send_json({"type": "tts.speak", "request_id": speech.request_id, **fields})
                 else:
@@ -100,6 +104,14 @@ async def _receive_speech(server_url: str, request: dict[str, Any], err: TextIO)
     return speech
 
 
+async def _report(speech: Speech, session: NativeSession) -> None:
+    """Nobody listens in real time: what has come counts as heard, so that the server need not wait for that."""
+    if speech.received_ms >= speech.reported_ms + REPORT_MS:
+        speech.reported_ms = speech.received_ms
+        played = {"request_id": speech.request_id, "played_ms": speech.reported_ms}
+        await session.send_json({"type": "playback.progress", **played})
+
+
 async def _hear(message: dict[str, Any], speech: Speech, session: NativeSession, err: TextIO) -> None:
     if message.get("request_id", speech.request_id) != speech.request_id:
         return
@@ -110,7 +122,6 @@ async def _hear(message: dict[str, Any], speech: Speech, session: NativeSession,
             if message.get("cancelled") or not speech.pcm:
                 raise SessionFailed("the server broke off the speech")
             speech.complete = True
-            # Nobody listens in real time: with all of it reported as heard, the server need not wait for that.
             played = {"request_id": speech.request_id, "played_ms": speech.duration_ms}
             await session.send_json({"type": "playback.progress", **played})
             await session.send_json({"type": "session.close"})
@@ -125,31 +136,12 @@ async def _hear(message: dict[str, Any], speech: Speech, session: NativeSession,
 
 def _write(speech: Speech, output: Path | str, stdout: BinaryIO) -> None:
     """Runs in a thread. Raises: OSError."""
-    data = _wav(speech)
+    data = wav_bytes(speech.pcm, speech.sample_rate)
     if str(output) == "-":
         stdout.write(data)
         stdout.flush()
         return
-    path = Path(output).resolve()  # a link stays a link, and what it points to is replaced
-    if path.exists() and not path.is_file():
-        path.write_bytes(data)  # a device or a pipe: must not be replaced by a file
-        return
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _wav(speech: Speech) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(SAMPLE_BYTES)
-        writer.setframerate(speech.sample_rate)
-        writer.writeframes(speech.pcm)
-    return file.getvalue()
+    write_whole(data, output)
 
 
 def _speed(text: str) -> float:
