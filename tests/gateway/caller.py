@@ -16,7 +16,7 @@ from voicetrio.core.config import SessionConfig, SessionLimits
 from voicetrio.gateway.app import Gateway, make_gateway
 from voicetrio.gateway.house import House
 from voicetrio.gateway.registry import open_registry
-from voicetrio.session.ports import Ports
+from voicetrio.session.ports import Agent, Ports
 
 
 class Caller:
@@ -26,6 +26,8 @@ class Caller:
         self.status = 0
         self.body = b""
         self.messages: list[dict[str, Any]] = []
+        self.texts: list[str] = []
+        """The same, as they came over the connection."""
         self.closed: int | None = None
         """The code that the server closed with."""
         self.over = trio.Event()
@@ -71,25 +73,30 @@ class Caller:
                 self.body += body
             case {"type": "websocket.send", "text": str(text)}:
                 self.messages.append(json.loads(text))
+                self.texts.append(text)
             case {"type": "websocket.close", "code": code}:
                 self.closed = code
                 await self.leave()  # it answers the close frame
         self._news.set()
         self._news = trio.Event()
 
-    async def wait_for(self, kind: str) -> dict[str, Any]:
-        """The first message of this kind."""
-        while not (found := [message for message in self.messages if message["type"] == kind]):
+    def got(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message.get("type") == kind]
+
+    async def wait_for(self, kind: str, count: int = 1) -> dict[str, Any]:
+        """Wait until so many messages of this kind have come; the last of them."""
+        while len(found := self.got(kind)) < count:
             await self._news.wait()
-        return found[0]
+        return found[count - 1]
 
     async def leave(self) -> None:
         """The connection is gone."""
         self._gone = True
         await self._to_app.send({"type": "websocket.disconnect", "code": 1006})
 
-    async def say(self, kind: str) -> None:
-        await self._to_app.send({"type": "websocket.receive", "text": json.dumps({"type": kind}), "bytes": None})
+    async def say(self, kind: str, **fields: Any) -> None:
+        text = json.dumps({"type": kind, **fields})
+        await self._to_app.send({"type": "websocket.receive", "text": text, "bytes": None})
 
 
 class Door:
@@ -113,19 +120,33 @@ class Door:
         await caller.wait_for("session.created")
         return caller
 
+    async def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], Any]:
+        """What an HTTP client gets: status, headers (their names in lower case), and the body's JSON."""
+        response = await self._app.test_client().get(path, headers=headers)
+        found = {name.lower(): value for name, value in response.headers.items()}
+        return response.status_code, found, json.loads(await response.get_data())
+
 
 @asynccontextmanager
-async def open_door(*, max_sessions: int = 2, limits: SessionLimits | None = None) -> AsyncIterator[Door]:
-    """The app with fake workers, for as long as the block runs."""
+async def open_door(
+    *,
+    max_sessions: int = 2,
+    limits: SessionLimits | None = None,
+    config: SessionConfig | None = None,
+    agent: Agent | None = None,
+) -> AsyncIterator[Door]:
+    """The app with fake workers, and a fake agent unless there is a real one, for as long as the block runs."""
     telemetry = FakeTelemetry()
     app = make_gateway()
     async with open_registry(max_sessions) as registry, trio.open_nursery() as nursery:
         house = House(
             registry=registry,
             workers=FakeRecognizer(),  # only asked whether it is ready, which nobody does here
-            ports=Ports(FakeRecognizer(), FakeSynthesizer(), FakeDetector, telemetry, FakeAgent(), FakeTurnDetector()),
+            ports=Ports(
+                FakeRecognizer(), FakeSynthesizer(), FakeDetector, telemetry, agent or FakeAgent(), FakeTurnDetector()
+            ),
             telemetry=telemetry,
-            session_config=SessionConfig(),
+            session_config=config or SessionConfig(),
             session_limits=limits or SessionLimits(),
             allowed_origins=(),
             loopback_only=True,

@@ -11,7 +11,7 @@ from typing import Literal
 
 from voicetrio.agent.chunks import Chunk, read_chunk
 from voicetrio.agent.config import AgentConfig
-from voicetrio.agent.payloads import compact, encodable, parse_object, token_event, whole_event
+from voicetrio.agent.payloads import compact, encodable, new_dialog, parse_object, token_event, whole_event
 from voicetrio.agent.request import Poster
 from voicetrio.agent.sse import Events, broken, open_events
 from voicetrio.agent.thinking import ThinkingFilter
@@ -43,13 +43,13 @@ class ChatAgent:
             self._poster.post(_PATH, body, self._headers) as response,
             open_events(response, max_event_bytes=self._config.max_event_bytes) as events,
         ):
-            yield ChatStream(events, self._config.max_event_bytes)
+            yield ChatStream(events, self._config.max_event_bytes, names_dialog=request.dialog_id is None)
 
 
 class ChatStream:
     """The session's `AgentStream`."""
 
-    def __init__(self, events: Events, max_event_bytes: int) -> None:
+    def __init__(self, events: Events, max_event_bytes: int, *, names_dialog: bool) -> None:
         self._events = events
         self._max_event_bytes = max_event_bytes
         self._filter = ThinkingFilter()
@@ -58,7 +58,7 @@ class ChatStream:
         """Of the last event, as far as it is known."""
         self._reasoned = False
         self._called_tools = False
-        self._ready: deque[AgentEvent] = deque()
+        self._ready: deque[AgentEvent] = deque([new_dialog()] if names_dialog else [])
         self._over = False
 
     async def receive(self) -> AgentEvent | AgentFault | None:

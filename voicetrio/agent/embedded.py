@@ -5,7 +5,6 @@ To a client it is an agent as any other: it names the dialog, and its answer com
 """
 
 import re
-import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -13,7 +12,7 @@ from typing import Literal
 
 import trio
 
-from voicetrio.agent.payloads import compact, encodable, token_event, whole_event
+from voicetrio.agent.payloads import encodable, new_dialog, token_event, whole_event
 from voicetrio.agent.small_talk import reply
 from voicetrio.core.errors import AgentError
 from voicetrio.session.ports import AgentEvent, AgentRequest
@@ -59,8 +58,7 @@ class EmbeddedStream:
 
 def _events(answer: str, *, names_dialog: bool) -> Iterator[AgentEvent]:
     if names_dialog:
-        name = f"dialog-{secrets.token_hex(6)}"
-        yield AgentEvent(compact({"type": "session_info", "session_id": name}), dialog_id=name)
+        yield new_dialog()
     for token in _TOKEN.findall(answer):
         yield AgentEvent(token_event(token), text=token)
     yield AgentEvent(whole_event(answer))

@@ -5,7 +5,10 @@ halves of a surrogate pair, which cannot.
 """
 
 import json
+import secrets
 from typing import Any
+
+from voicetrio.session.ports import AgentEvent
 
 MESSAGE = "assistant_message"
 
@@ -33,6 +36,12 @@ def token_event(token: str) -> str:
 
 def whole_event(content: str) -> str:
     return compact({"type": MESSAGE, "content": content, "is_final": True})
+
+
+def new_dialog() -> AgentEvent:
+    """For an agent that keeps no dialogs: a client that has come without a name for its own gets one all the same."""
+    name = f"dialog-{secrets.token_hex(6)}"
+    return AgentEvent(compact({"type": "session_info", "session_id": name}), dialog_id=name)
 
 
 def _refuse(constant: str) -> None:

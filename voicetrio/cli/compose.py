@@ -19,7 +19,7 @@ from voicetrio.gateway.registry import open_registry
 from voicetrio.metrics import make_telemetry
 from voicetrio.session.ports import Ports
 from voicetrio.session.turn_detectors import AlwaysOver, TurnWords
-from voicetrio.settings import Settings
+from voicetrio.settings import AgentSettings, ConfigError, Settings
 from voicetrio.vad.webrtc import WebRtcDetector
 from voicetrio.worker.config import WorkerConfig
 from voicetrio.workers.pool import open_pool
@@ -49,12 +49,23 @@ def _child_command(settings: Settings, listen: str) -> list[str]:
 
 
 def agent_config(settings: Settings) -> AgentConfig:
-    """Who answers. Reads the key's file, if there is one."""
+    """Who answers. Reads the key's file, if there is one. Raises `ConfigError` for what only the agent's own room knows."""
     agent = settings.agent
+    try:
+        key = agent.key()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(["agent.api_key_file: cannot be read any more"]) from None
+    try:
+        return _agent_config(agent, key)
+    except ValueError as error:
+        raise ConfigError([str(error)]) from None
+
+
+def _agent_config(agent: AgentSettings, key: str) -> AgentConfig:
     return AgentConfig(
         kind=agent.kind,
         url=agent.url,
-        api_key=agent.key(),
+        api_key=key,
         model=agent.model,
         instructions=agent.instructions,
         connect_timeout=agent.connect_timeout,

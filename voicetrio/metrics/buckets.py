@@ -27,8 +27,8 @@ it had been heard."""
 
 AGENT_FIRST_TEXT = (0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 61.0)
 """Seconds from the end of the user's turn to the agent's first words. 5 ms: the embedded agent. 0.1 to 2.5 s: models on
-machines near and far, densest where a conversation feels it. 10 to 30 s: one that had to be loaded first. 61 s: an agent that
-says nothing is given up after 60 s."""
+machines near and far, densest where a conversation feels it. 10 to 30 s: one that had to be loaded first. 61 s: an agent
+that says nothing is given up after 60 s."""
 
 VOICE_TO_VOICE = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 61.0)
 """Seconds from the end of speech to the first sound of the answer. People answer each other within 0.2 s, take 0.5 to 1 s
