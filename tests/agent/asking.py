@@ -1,6 +1,7 @@
 """Short ways to ask an agent, for the tests."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from tests.agent.http_server import Answer, HttpServer, open_server
@@ -12,9 +13,13 @@ KEY = "sk-secret-key-of-the-test"
 
 HELLO = AgentRequest(None, {"type": "user_message", "role": "user", "content": "hello there"})
 
+HELLO_AGAIN = replace(HELLO, dialog_id="dialog-1")
+"""In a dialog that has its name already."""
 
-async def ask(agent: Agent, request: AgentRequest = HELLO) -> list[AgentEvent | AgentFault]:
+
+async def ask(agent: Agent, request: AgentRequest | None = None) -> list[AgentEvent | AgentFault]:
     """All of the answer."""
+    request = request or (HELLO_AGAIN if agent.kind == "chat" else HELLO)
     async with agent.open_turn(request) as answer:
         events = []
         while (event := await answer.receive()) is not None:
@@ -28,7 +33,9 @@ async def ask_runtime(answer: Answer, request: AgentRequest = HELLO, **settings:
     return await _ask_server(answer, request, kind="runtime", **settings)
 
 
-async def ask_chat(answer: Answer, request: AgentRequest = HELLO, **settings: Any) -> list[AgentEvent | AgentFault]:
+async def ask_chat(
+    answer: Answer, request: AgentRequest = HELLO_AGAIN, **settings: Any
+) -> list[AgentEvent | AgentFault]:
     return await _ask_server(answer, request, kind="chat", **settings)
 
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tests.agent.asking import HELLO, KEY, ask, ask_chat, chunk, config, payloads, said
+from tests.agent.asking import HELLO, HELLO_AGAIN, KEY, ask, ask_chat, chunk, config, payloads, said
 from tests.agent.http_server import Answer, open_server, stream
 from voicetrio.agent import open_agent
 from voicetrio.core.errors import AgentError
@@ -50,6 +50,13 @@ async def test_an_answer_as_openai_streams_it_becomes_tokens_and_the_whole():
         "messages": [{"role": "user", "content": "hello there"}],
         "stream": True,
     }
+
+
+async def test_a_dialog_without_a_name_gets_one_first():
+    events = await ask_chat(stream(chunk("Hello", "stop")), HELLO)
+    name = events[0].dialog_id
+    assert name.startswith("dialog-")
+    assert payloads(events) == [{"type": "session_info", "session_id": name}, token("Hello"), whole("Hello")]
 
 
 async def test_without_a_key_nothing_is_authorized():
@@ -162,7 +169,7 @@ async def test_what_came_before_a_break_is_given_first():
     async with (
         open_server(stream(chunk("Hel"), ended=False, then="reset")) as server,
         open_agent(config(server, kind="chat")) as agent,
-        agent.open_turn(HELLO) as turn,
+        agent.open_turn(HELLO_AGAIN) as turn,
     ):
         assert (await turn.receive()).text == "Hel"
         with pytest.raises(AgentError, match="broke off"):
