@@ -1,6 +1,7 @@
 """A synthesiser whose every character is 100 ms of audio, made as quickly or slowly as it is told to."""
 
-from collections.abc import AsyncIterator
+import struct
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -21,6 +22,8 @@ class FakeSynthesizer:
     fail_after_chars: int | None = None
     hang_after_chars: int | None = None
     rate: int = RATE
+    sound_of: Callable[[str, int], int] | None = None
+    """The value of every sample of a character, by the text and its place in it; None: 1."""
     open_calls: int = 0
     asked: list[SpeechRequest] = field(default_factory=list)
 
@@ -57,7 +60,8 @@ class FakeSpeech:
             return None
         self._position += 1
         samples = self._owner.rate // 10
+        sample = 1 if self._owner.sound_of is None else self._owner.sound_of(self._text, at)
         starts = self._text[at] != " " and (at == 0 or self._text[at - 1] == " ")
         length = len(self._text[at:].split(" ")[0])
         marks = (WordMark(at, length, at * samples),) if starts else ()
-        return SpeechAudio(self._owner.rate, b"\x01\x00" * samples, marks)
+        return SpeechAudio(self._owner.rate, struct.pack("<h", sample) * samples, marks)

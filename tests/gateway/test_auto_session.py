@@ -24,7 +24,7 @@ KEY = "a-key-that-nobody-may-see"
 SILENCE_S = 60.0
 """The default of `agent.silence_timeout`."""
 
-IDLE_S = 0.05
+IDLE_S = 0.02
 """Seconds in which nobody does anything, until the clock jumps: what goes over the loopback is there in microseconds."""
 
 BOUND_S = 1000.0
@@ -202,6 +202,7 @@ async def test_the_session_is_known_by_its_real_id_and_found_by_both(mock_clock)
             caller = await door.enter(session_id, f"resume={created['resume_token']}&received=0")
             assert caller.messages[0]["resumed"]
             assert caller.messages[0]["session_id"] == REAL
+            await caller.wait_for("turn.ended")  # told again
         await ask(caller, "goes on")
         assert dialogs(runtime) == [None, REAL]
 

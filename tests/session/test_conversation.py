@@ -321,7 +321,7 @@ async def test_a_temporary_session_becomes_the_agents_own(autojump_clock):
     assert [request.dialog_id for request in agent.requests] == [None, "abc-123"]
     assert client.got()[0] == {"type": "session_info", "session_id": "abc-123"}, "the first thing that its client gets"
     assert client.got()[1]["type"] == "session.created"
-    assert client.got()[1]["session_id"] == "new_1"
+    assert client.got()[1]["session_id"] == "abc-123"
 
 
 async def test_a_temporary_session_that_speaks_first_is_welcomed_first(autojump_clock):

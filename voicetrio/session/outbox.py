@@ -116,12 +116,13 @@ class Outbox:
         self._queue.append(_Item(payload, passed=True))
         self._wake.set()
 
-    def welcome(self) -> None:
-        """Queue the welcome of a connection that it was held back from."""
+    def welcome(self, session_id: str) -> None:
+        """Queue the welcome of a connection that it was held back from; the session may have got its id meanwhile."""
         attachment = self._line.current
         if attachment is not None and attachment.holds_welcome and not attachment.welcomed and not self._closing:
             attachment.welcomed = True
-            self._queue.append(_Item(_encode(attachment.welcome), welcome=True))
+            welcome = {**attachment.welcome, "session_id": session_id}
+            self._queue.append(_Item(_encode(welcome), welcome=True))
             self._wake.set()
 
     async def _wait_room(self) -> None:

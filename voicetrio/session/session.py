@@ -77,7 +77,7 @@ class Session:
         self._identity = Identity(
             session_id,
             claim=lambda wanted: claim(self, wanted),
-            welcome=lambda: self._body.outbox.welcome(),
+            welcome=lambda: self._body.outbox.welcome(self.session_id),
             log=self._log,
         )
         self._body = Body(
