@@ -5,6 +5,7 @@ import pytest
 from tests.fakes.agent import FakeAgent, session_info
 from voicetrio.core.config import SessionConfig
 from voicetrio.core.errors import AgentError
+from voicetrio.core.history import MAX_CHARS, MAX_TURNS
 
 from .caller import Caller, Door, open_door
 
@@ -133,3 +134,27 @@ async def test_it_outlives_the_connection_and_goes_with_the_session(autojump_clo
         fresh = await door.enter()
         assert (await door.get(PATH.format("one"), **bearer(caller)))[0] == 401, "another session of this name"
         assert (await read(door, fresh))["turns"] == []
+
+
+async def test_it_keeps_the_last_two_hundred_turns_and_counts_the_rest(autojump_clock):
+    async with open_door(agent=FakeAgent([["Yes."]])) as door:
+        caller = await door.enter()
+        for number in range(MAX_TURNS + 2):
+            await ask(caller, str(number))
+        history = await read(door, caller)
+        assert history["forgotten"] == 2
+        asked = [line["text"] for line in history["turns"] if line["role"] == "user"]
+        assert asked == [str(number) for number in range(2, MAX_TURNS + 2)]
+
+
+async def test_it_keeps_a_bounded_amount_of_text_and_the_last_turn_whatever_its_length(autojump_clock):
+    agent = FakeAgent([["Yes."], ["Yes."], ["x" * MAX_CHARS, "y"]])
+    async with open_door(agent=agent) as door:
+        caller = await door.enter()
+        for letter in "abc":
+            await ask(caller, letter * (MAX_CHARS // 2 + 1))
+            history = await read(door, caller)
+            line = history["turns"][0]
+            assert line["text"][0] == letter, "two of them are too much"
+        assert history["forgotten"] == 2
+        assert history["turns"][1]["text"] == "x" * MAX_CHARS, "of a reply, so much is kept"

@@ -48,9 +48,9 @@ MUTATIONS = (
     ),
     Mutation(
         "the ear stays shut when an utterance fails",
-        "session/ear.py",
-        "        try:\n            yield\n        finally:\n            self._mutes -= 1\n",
-        "        yield\n        if True:\n            self._mutes -= 1\n",
+        "session/speaker.py",
+        "        with utterance.audible:  #",
+        '        with utterance.audible if outcome == "completed" else trio.CancelScope():  #',
     ),
     Mutation(
         "a segment may reach back into what was muted",
@@ -66,8 +66,8 @@ MUTATIONS = (
     ),
     Mutation(
         "the ear opens when synthesis ends",
-        "session/speaker.py",
-        "            await self._wait_heard(utterance, utterance.playback)\n",
+        "session/performance.py",
+        "        await self._wait_heard(utterance, playback)\n",
         "",
     ),
     Mutation(
@@ -79,7 +79,7 @@ MUTATIONS = (
     Mutation(
         "HOLD keeps the worker's slot",
         "session/session.py",
-        "                self._recognition.release()\n",
+        "                self._body.recognition.release()\n",
         "",
     ),
     Mutation(
@@ -97,7 +97,7 @@ MUTATIONS = (
     Mutation(
         "the last final is not waited for",
         "session/session.py",
-        "        await self._recognition.wait_idle()\n",
+        "        await self._body.recognition.wait_idle()\n",
         "        await trio.lowlevel.checkpoint()\n",
     ),
     Mutation(

@@ -6,7 +6,7 @@ context manager, so that it is left whatever happens.
 """
 
 import math
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -53,23 +53,22 @@ class Performance:
         """
         await trio.lowlevel.checkpoint()  # one that was stopped while it waited is not even asked for
         error: WorkerError | None = None
-        with ExitStack() as audible:
-            try:
-                while (text := await utterance.script.next()) is not None:
-                    await self._wait_ahead(utterance)
-                    await self._say_piece(utterance, text, audible)
-            except WorkerError as failure:
-                error = failure
-            playback = utterance.playback
-            if error is not None or playback is None:
-                self._failed(utterance, error)
-            if playback is None:
-                return "failed"
-            while playback.sent < utterance.made:  # the connection takes it as quickly as the client reads
-                await utterance.reported.wait()
-            playback.finish(whole=error is None)
-            self.announce_end(utterance, playback, cancelled=False)
-            await self._wait_heard(utterance, playback)
+        try:
+            while (text := await utterance.script.next()) is not None:
+                await self._wait_ahead(utterance)
+                await self._say_piece(utterance, text)
+        except WorkerError as failure:
+            error = failure
+        playback = utterance.playback
+        if error is not None or playback is None:
+            self._failed(utterance, error)
+        if playback is None:
+            return "failed"
+        while playback.sent < utterance.made:  # the connection takes it as quickly as the client reads
+            await utterance.reported.wait()
+        playback.finish(whole=error is None)
+        self.announce_end(utterance, playback, cancelled=False)
+        await self._wait_heard(utterance, playback)
         return "completed" if error is None else "failed"
 
     async def _wait_ahead(self, utterance: Utterance) -> None:
@@ -86,7 +85,7 @@ class Performance:
             with trio.move_on_at(until):
                 await utterance.reported.wait()
 
-    async def _say_piece(self, utterance: Utterance, text: str, audible: ExitStack) -> None:
+    async def _say_piece(self, utterance: Utterance, text: str) -> None:
         """Raises `WorkerError`; what came before that has been sent."""
         begins: str | None = text
         request = SpeechRequest(text, utterance.voice, utterance.speed)
@@ -99,7 +98,7 @@ class Performance:
                     patience.deadline = math.inf  # how long the client takes is not the worker's fault
                     if begins is not None:
                         utterance.resampler = None if audio.sample_rate == rate else Resampler(audio.sample_rate, rate)
-                        self._begin_piece(utterance, text, audible)
+                        self._begin_piece(utterance, text)
                     await self._send(utterance, audio, begins)
                     begins = None
                     patience.deadline = trio.current_time() + self._limits.synthesis_silence
@@ -109,7 +108,7 @@ class Performance:
         if patience.cancelled_caught:
             raise WorkerUnavailable(f"the worker gave no sound for {self._limits.synthesis_silence:g} s")
 
-    def _begin_piece(self, utterance: Utterance, text: str, audible: ExitStack) -> None:
+    def _begin_piece(self, utterance: Utterance, text: str) -> None:
         rate = self._limits.output_sample_rate
         about: dict[str, object] = {"request_id": utterance.request_id}
         if utterance.turn_id is not None:
@@ -118,7 +117,7 @@ class Performance:
             offset_ms = utterance.playback.milliseconds(utterance.made)
             self._outbox.post({"type": "tts.speaking_text", **about, "text": text, "offset_ms": offset_ms})
             return
-        audible.enter_context(self._mouth.speaking())
+        utterance.audible.enter_context(self._mouth.speaking())
         utterance.playback = Playback(rate, now=trio.current_time())
         at_ms = self._mouth.now_ms()
         self._outbox.post(

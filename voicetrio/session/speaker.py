@@ -158,10 +158,11 @@ class Speaker:
         utterance.outcome = outcome
         self._telemetry.utterance(outcome)
         self._log.info("utterance_ended", request_id=utterance.request_id, outcome=outcome)
-        if outcome == "interrupted":
-            self._interrupted(utterance)
-        elif utterance.playback is not None:
-            self._completed(utterance, utterance.playback)
+        with utterance.audible:  # left here, whoever ends it: nobody is deaf for as long as its task takes to unwind
+            if outcome == "interrupted":
+                self._interrupted(utterance)
+            elif utterance.playback is not None:
+                self._completed(utterance, utterance.playback)
 
     def _completed(self, utterance: Utterance, playback: Playback) -> None:
         utterance.spoken = playback.text

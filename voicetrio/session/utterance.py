@@ -6,6 +6,7 @@ nothing outside has to remember which one is being said.
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import trio
@@ -54,6 +55,8 @@ class Utterance:
     on_first_sound: Callable[[], None] | None = None
     """Called when the connection has taken the first of its audio."""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    audible: ExitStack = field(default_factory=ExitStack)
+    """What holds while it can be heard, such as the mute; closed with its end, in that very moment."""
     cancelled: str | None = None
     """Why it was stopped, as in `playback.interrupted`; None while nobody stopped it."""
     playback: Playback | None = None
