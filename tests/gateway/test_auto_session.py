@@ -192,6 +192,7 @@ async def test_the_session_is_known_by_its_real_id_and_found_by_both(mock_clock)
         assert session.session_id == REAL
         assert registry.find(TEMPORARY) is session, "its client may not have read the news yet"
         created = await caller.wait_for("session.created")
+        assert created["session_id"] == REAL
         for session_id in (REAL, TEMPORARY):
             refused = door.call(session_id)
             await refused.over.wait()
