@@ -163,6 +163,18 @@ async def test_whoever_goes_on_while_the_agent_thinks_takes_the_turn_back(autoju
     assert agent.requests[1].message["content"] == "w3 w4"
 
 
+async def test_of_a_reply_that_is_stopped_before_its_first_piece_nothing_was_heard(autojump_clock):
+    agent = FakeAgent([["One two", 100.0], ["Yes."]])
+    async with open_client(agent=agent, config=FULL) as client:
+        await client.say(1, 2)
+        await client.be_silent(1.0)
+        await client.say(3, 4)
+        await client.be_silent(2.0)
+        await client.wait_for("turn.ended", 2)
+    assert agent.requests[1].history == (Said("user", "w1 w2"),)
+    assert client.session.history.turns[0].heard == ""
+
+
 async def test_a_cough_does_not_stop_an_agent_that_thinks(autojump_clock):
     agent = FakeAgent([[3.0, "Here it is."]])
     async with open_client(agent=agent, config=FULL) as client:

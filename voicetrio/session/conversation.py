@@ -186,6 +186,8 @@ class Conversation:
             # Stopped together with it, or over: never still being heard.
             self._speaker.cancel(utterance.request_id, reason="closed")
             exchange.spoken, exchange.heard = utterance.spoken, utterance.heard_text
+        elif self._partner.config.speak_replies and outcome in ("interrupted", "cancelled"):
+            exchange.spoken = ""  # stopped before there was enough of it to be said
         else:
             exchange.heard = exchange.reply or ""
         self.history.trim()
