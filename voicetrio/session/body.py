@@ -198,7 +198,7 @@ class Body:
         self.reporter.speech_ended(at_sample)
         aside = self._barge_in.speech_ended()
         if aside is not None:
-            self.turn_taking.note_aside(aside)
+            self.turn_taking.note_aside(aside, at_sample)
         silence = (self.ear.ring.head - at_sample) / SAMPLE_RATE
         self.turn_taking.speech_ended(ended_at=trio.current_time() - silence)
 

@@ -60,14 +60,16 @@ class TurnTaking:
         """Segments up to this id were ended by the client: it has nothing to add."""
         self._last_id = 0
         """Of the newest segment that has had its final."""
-        self._asides: list[int] = []
-        """Samples at which speech began that is no message."""
+        self._asides: list[tuple[int, int]] = []
+        """Speech that is no message: from sample to sample. A cut may have made several segments of one."""
         self._changed = trio.Event()
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
     def speech_started(self) -> None:
         self._speaking = True
+        if not self._texts:
+            self._timings = TurnTimings()  # what was said before was asked before, or was no message
         self._change()
 
     def speech_ended(self, *, ended_at: float) -> None:
@@ -77,9 +79,9 @@ class TurnTaking:
         self._timings.decided = trio.current_time()
         self._change()
 
-    def note_aside(self, at_sample: int) -> None:
-        """The speech that began there was a listener's "mhm" or a cough: not a message."""
-        self._asides.append(at_sample)
+    def note_aside(self, start: int, end: int) -> None:
+        """The speech between these samples was a listener's "mhm" or a cough: not a message."""
+        self._asides.append((start, end))
 
     def committed(self) -> None:
         """The client has ended its turn, and with it the segment that was open."""
@@ -95,8 +97,8 @@ class TurnTaking:
     def final(self, segment: Segment, text: str) -> None:
         assert segment.end is not None
         self._last_id = segment.segment_id
-        aside = [at for at in self._asides if segment.start <= at < segment.end]
-        self._asides = [at for at in self._asides if at >= segment.end]
+        aside = any(start < segment.end and segment.start < end for start, end in self._asides)
+        self._asides = [(start, end) for start, end in self._asides if end > segment.end]
         if self._listener.config.agent == "off":
             self._texts.clear()
         elif text.strip() and not aside:
