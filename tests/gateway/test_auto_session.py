@@ -118,6 +118,18 @@ async def test_2_an_existing_session(mock_clock):
     assert request.json["session_id"] == REAL
 
 
+async def test_an_existing_session_that_the_runtime_names_anew_is_called_so(mock_clock):
+    async with open_gateway(reply("Hi.", named=True), reply("Fine.")) as (door, runtime):
+        caller = await door.enter("older")
+        await ask(caller)
+        await ask(caller)
+        assert len(caller.got("session_info")) == 1
+        session = door.house.registry.find(REAL)
+        assert session is not None
+        assert door.house.registry.find("older") is session
+    assert dialogs(runtime) == ["older", REAL]
+
+
 async def test_3_three_messages_in_a_row(mock_clock):
     async with open_gateway(reply("1", named=True), reply("2"), reply("3")) as (door, runtime):
         caller = door.call(TEMPORARY)
