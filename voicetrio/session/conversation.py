@@ -196,7 +196,7 @@ class Conversation:
             self._interruption = Interruption(exchange.heard, heard_ms)
         self._telemetry.agent_turn(outcome)
         self._log.info("turn_ended", turn_id=turn.turn_id, outcome=outcome)
-        self._outbox.post({"type": "turn.ended", "turn_id": turn.turn_id, "outcome": outcome})
+        self._outbox.post({"type": "turn.ended", "turn_id": turn.turn_id, "outcome": outcome}, owed=True)
         self._partner.answered()
 
     # -- the answer ---------------------------------------------------------------------------------------------------

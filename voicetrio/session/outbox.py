@@ -85,8 +85,12 @@ class Outbox:
         *,
         replace_key: int | None = None,
         on_written: Callable[[], None] | None = None,
+        owed: bool = False,
     ) -> None:
         """Queue one event. `on_written` is called when the transport has taken it.
+
+        `owed`: it tells the end of what the client was told the beginning of, and is queued even if the queue is full.
+        Beginnings are not, so that there are never more ends than things that may be under way at once.
 
         Raises:
             SlowClient: the queue is full. The session must end.
@@ -99,7 +103,7 @@ class Outbox:
                 if item.replace_key == replace_key:
                     item.payload = payload
                     return
-        if len(self._queue) >= self._limits.max_queued_events:
+        if len(self._queue) >= self._limits.max_queued_events and not owed:
             raise SlowClient(f"{len(self._queue)} messages wait for the client")
         self._queue.append(_Item(payload, replace_key, on_written))
         self._wake.set()

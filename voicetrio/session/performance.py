@@ -172,7 +172,8 @@ class Performance:
                 "request_id": utterance.request_id,
                 "duration_ms": duration_ms,
                 "cancelled": cancelled,
-            }
+            },
+            owed=True,
         )
 
     def _failed(self, utterance: Utterance, error: WorkerError | None) -> None:

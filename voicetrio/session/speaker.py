@@ -175,7 +175,8 @@ class Speaker:
                 "request_id": utterance.request_id,
                 "heard_ms": utterance.heard_ms,
                 "timestamp_ms": self._mouth.now_ms(),
-            }
+            },
+            owed=True,
         )
 
     def _interrupted(self, utterance: Utterance) -> None:
@@ -198,7 +199,8 @@ class Speaker:
                 "heard_text": utterance.heard_text,
                 "reason": utterance.cancelled or "closed",
                 "timestamp_ms": self._mouth.now_ms(),
-            }
+            },
+            owed=True,
         )
 
 

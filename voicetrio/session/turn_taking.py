@@ -126,10 +126,10 @@ class TurnTaking:
             if not self._may_be_over:
                 await self._changed.wait()
                 continue
-            turn = self._make_turn()
+            turn, finals = self._make_turn(), len(self._texts)
             early = self._limits.early_start and self._conversation.try_early(turn)
             if await self._is_over(turn.text):
-                self._take(turn, early=early)
+                self._take(turn, finals, early=early)
             elif early:
                 self._conversation.withdraw(turn)
 
@@ -174,9 +174,13 @@ class TurnTaking:
         message = {"type": "user_message", "role": "user", "content": text}
         return Turn(message, text, "voice", self._timings)
 
-    def _take(self, turn: Turn, *, early: bool) -> None:
-        self._texts.clear()
-        self._timings = TurnTimings()
+    def _take(self, turn: Turn, finals: int, *, early: bool) -> None:
+        """`finals`: so many of them are the turn's. One that has come since belongs to the next."""
+        del self._texts[:finals]
+        said = turn.timings
+        self._timings = (
+            TurnTimings(said.speech_ended, said.decided, said.transcribed) if self._texts else TurnTimings()
+        )
         self._committed_to = 0
         if early:
             self._conversation.confirm(turn)
