@@ -12,18 +12,27 @@ import trio
 
 from tests.simulation.dice import Dice
 from tests.simulation.door import Door
-from tests.simulation.ear_witness import EarWitness
 from tests.simulation.inbox import Inbox
 from tests.simulation.plan import CallerPlan, Step
+from tests.simulation.player import Player
 from tests.simulation.tape import Tape
 from tests.simulation.trace import Trace
 from tests.simulation.wire import Gone, Wire
 
-PATIENCE = 420.0
-"""Seconds that a caller waits for its session to end: longer than a session idles for by default."""
+PATIENCE = 720.0
+"""Seconds that a caller waits for its session to end: longer than one idles for, after the slowest voice has had its say."""
 
 WELCOME_PATIENCE = 5.0
 """Seconds that a caller waits for `session.created`: many times the latency of any wire here."""
+
+ANSWER_PATIENCE = 30.0
+"""The same where it comes with the first answer: longer than any agent here may be silent."""
+
+QUIET = 6.0
+"""Seconds without any news after which a conversation is taken to be over: longer than an agent and a turn's delay."""
+
+LOOK = 0.1
+"""Seconds between two looks at the player."""
 
 AFTERTHOUGHT = 9.0
 """Seconds that a caller who has all its words stays: a last segment of silence may still wait for a worker."""
@@ -42,7 +51,8 @@ class Caller:
         self._wire: Wire | None = None
         self._cursor_ms = 0
         self._over = trio.Event()
-        self._inbox = Inbox(plan, trace, EarWitness(plan.playback, dice, self._tell_all), self._end)
+        self.player = Player(plan.playback, pauses=plan.pauses, dice=dice, tell=self._tell_all, note=self._note)
+        self._inbox = Inbox(plan, trace, self.player, self._end)
         self._reading = trio.CancelScope()
 
     async def run(self) -> None:
@@ -73,6 +83,8 @@ class Caller:
             "vanish": self._vanish,
             "take_over": self._take_over,
             "settle": self._settle,
+            "await_reply": self._await_reply,
+            "listen": self._listen,
         }
         await doing[step.kind](step)
 
@@ -82,6 +94,8 @@ class Caller:
         wire = self._new_wire()
         await trio.sleep(wire.latency)
         self._door.enter(self.plan.name, wire)
+        if self.plan.greeting:
+            await self._send(self.plan.greeting)
         await self._welcome(wire)
 
     async def _come_back(self) -> None:
@@ -96,14 +110,14 @@ class Caller:
 
     def _new_wire(self) -> Wire:
         self._wires += 1
-        self._wire = Wire(self._wires, self.plan.latency, self.plan.buffer)
+        self._wire = Wire(self._wires, self.plan.latency, self.plan.buffer, self._note)
         return self._wire
 
     async def _welcome(self, wire: Wire) -> None:
         self._reading = trio.CancelScope()
         welcomed = self._inbox.expect_welcome()
         self._nursery.start_soon(self._inbox.read, wire, self._reading, self._nursery)
-        with trio.move_on_after(WELCOME_PATIENCE) as patience:
+        with trio.move_on_after(ANSWER_PATIENCE if self.plan.greeting else WELCOME_PATIENCE) as patience:
             await welcomed.wait()
             self._trace.note(self.plan.name, "rewinds", (self._cursor_ms, self._inbox.next_ms))
             self._cursor_ms = self._inbox.next_ms
@@ -181,6 +195,9 @@ class Caller:
         except Gone:
             await self._wait(60.0)  # the close frame is on its way
 
+    def _note(self, what: str, facts: object) -> None:
+        self._trace.note(self.plan.name, what, facts)
+
     def _tell_all(self, message: dict[str, object]) -> Awaitable[None]:
         return self._send(json.dumps(message))
 
@@ -201,6 +218,22 @@ class Caller:
         while trio.current_time() < deadline and not self._over.is_set():
             if wanted and self._inbox.last_value >= wanted[-1].stop:
                 await self._wait(AFTERTHOUGHT)
+                return
+            await self._wait(0.5)
+
+    async def _await_reply(self, step: Step) -> None:
+        """Say nothing until a reply has been playing for a while."""
+        deadline = trio.current_time() + step.seconds
+        while trio.current_time() < deadline and not self._over.is_set():
+            if self.player.audible > step.after:
+                return
+            await self._wait(LOOK)
+
+    async def _listen(self, step: Step) -> None:
+        """Wait until nothing more comes, and nothing is played."""
+        deadline = trio.current_time() + step.seconds
+        while trio.current_time() < deadline and not self._over.is_set():
+            if not self.player.audible and trio.current_time() - self._inbox.stirred_at > QUIET:
                 return
             await self._wait(0.5)
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import trio
 
-from tests.fakes.agent import FakeAgent, FakeTurnDetector
 from tests.fakes.audio import FakeDetector
 from tests.fakes.synthesizer import FakeSynthesizer
 from tests.fakes.telemetry import FakeTelemetry
 from tests.simulation import probes
+from tests.simulation.agents import SimulatedAgent, SimulatedTurnDetector
+from tests.simulation.dice import Dice
 from tests.simulation.fleet import Fleet
 from tests.simulation.plan import Plan
 from tests.simulation.trace import Trace
@@ -23,6 +24,9 @@ from voicetrio.session.endings import End
 from voicetrio.session.line import Attachment
 from voicetrio.session.session import Ports, Session
 
+TAKEN = "taken"
+"""Ids that begin so are somebody else's."""
+
 
 @dataclass(slots=True)
 class Room:
@@ -32,6 +36,7 @@ class Room:
     session: Session
     inside: probes.Inside
     voice: FakeSynthesizer
+    agent: SimulatedAgent
     telemetry: FakeTelemetry
     limits: SessionLimits
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
@@ -52,11 +57,20 @@ class Door:
         """A caller's first connection: a session of its own."""
         plan = next(one for one in self._plan.callers if one.name == name)
         voice, telemetry = make_voice(plan.voice), FakeTelemetry()
-        ports = Ports(self._fleet.recognizer(name), voice, FakeDetector, telemetry, FakeAgent(), FakeTurnDetector())
+        agent = SimulatedAgent(plan.agent, self._plan.seed, name, self._trace)
+        detector = SimulatedTurnDetector(plan.agent, Dice(self._plan.seed, "turns", name))
+        ports = Ports(self._fleet.recognizer(name), voice, FakeDetector, telemetry, agent, detector)
         limits = replace(SessionLimits(), **self._plan.limits)
         token = f"token-{name}"
-        session = Session(name, config=SessionConfig(), limits=limits, ports=ports, resume_token=token)
-        room = Room(name, session, probes.watch(session, name, self._trace), voice, telemetry, limits)
+        session = Session(
+            f"new_{name}" if plan.temporary else name,
+            config=SessionConfig(),
+            limits=limits,
+            ports=ports,
+            resume_token=token,
+            claim=lambda _session, wanted: not wanted.startswith(TAKEN),
+        )
+        room = Room(name, session, probes.watch(session, name, self._trace), voice, agent, telemetry, limits)
         self.rooms[name] = room
         self.nursery.start_soon(self._serve, room, wire, session.attach(wire.link))
         self.nursery.start_soon(self._host, room)

@@ -5,18 +5,21 @@ from collections.abc import Callable
 
 import trio
 
-from tests.simulation.ear_witness import EarWitness
 from tests.simulation.plan import CallerPlan
+from tests.simulation.player import Player
 from tests.simulation.trace import Trace
 from tests.simulation.wire import CUT, Gone, Message, Wire
 
+_STILL = {"session.hold", "session.created", "session.configured"}
+"""No news of a conversation."""
+
 
 class Inbox:
-    def __init__(self, plan: CallerPlan, trace: Trace, witness: EarWitness, end: Callable[[str], None]) -> None:
+    def __init__(self, plan: CallerPlan, trace: Trace, player: Player, end: Callable[[str], None]) -> None:
         """`end` is told how the session ended."""
         self._name = plan.name
         self._trace = trace
-        self._witness = witness
+        self._player = player
         self._end = end
         self._welcomed = trio.Event()
         self.received = 0
@@ -30,6 +33,8 @@ class Inbox:
         """It reads nothing until then."""
         self.last_value = 0
         """Of the words in the finals so far."""
+        self.stirred_at = 0.0
+        """When the conversation last went on."""
 
     def expect_welcome(self) -> trio.Event:
         """A new connection is opened; the event is set by its `session.created`."""
@@ -55,8 +60,9 @@ class Inbox:
             self._trace.note(self._name, "cut" if item == CUT else "closed", (wire.number, *item))
             self._end(f"closed {item[0]}")
         elif isinstance(item, bytes):
+            self.stirred_at = trio.current_time()
             self._trace.note(self._name, "sound", len(item))
-            self._witness.hear(item)
+            self._player.hear(item)
         else:
             message = json.loads(item)
             self._trace.note(self._name, "got", message)
@@ -65,6 +71,8 @@ class Inbox:
             self._heed(message, nursery)
 
     def _heed(self, message: dict, nursery: trio.Nursery) -> None:
+        if message["type"] not in _STILL:
+            self.stirred_at = trio.current_time()
         match message["type"]:
             case "session.created":
                 self.next_ms = message["next_audio_ms"]
@@ -78,9 +86,11 @@ class Inbox:
                 if spoken:
                     self.last_value = int(spoken[-1].partition("-")[2])
             case "tts.speaking_start":
-                self._witness.first_sound(message["request_id"], message["sample_rate"])
-                nursery.start_soon(self._witness.report, message["request_id"])
-            case "tts.speaking_end":
-                self._witness.last_sound(message["request_id"])
+                if self._player.begin(message["request_id"], message["sample_rate"]):
+                    nursery.start_soon(self._player.report, message["request_id"])
+            case "playback.paused":
+                self._player.pause(message["request_id"])
+            case "playback.resumed":
+                self._player.resume(message["request_id"])
             case "playback.interrupted" | "playback.completed":
-                self._witness.forget(message["request_id"])
+                self._player.end(message["request_id"])

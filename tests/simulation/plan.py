@@ -50,6 +50,40 @@ class VoicePlan:
     """Seconds to make the 100 ms of audio of a character."""
     fail_after_chars: int | None = None
     hang_after_chars: int | None = None
+    rate: int = 24_000
+    """Hertz; other than the client's, the session resamples it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPlan:
+    """How the agent of one caller behaves. Probabilities are per turn, where nothing else is said."""
+
+    keeps_dialogs: bool = False
+    """Of kind `runtime`; else `chat`."""
+    opening: tuple[float, float] = (0.0, 0.0)
+    """Seconds until a turn is open: at least, at most; and so for the next two."""
+    first: tuple[float, float] = (0.0, 0.0)
+    """Until the first event."""
+    gap: tuple[float, float] = (0.0, 0.0)
+    """Between two."""
+    words: tuple[int, int] = (1, 8)
+    """Of a reply."""
+    name: str = ""
+    """What it calls a dialog that has no name yet; empty: it gives it none."""
+    other: float = 0.0
+    """Per event: one that says nothing comes before it."""
+    empty: float = 0.0
+    endless: float = 0.0
+    """A reply of a hundred words and more."""
+    refuse: float = 0.0
+    breaks: float = 0.0
+    """An error in the middle."""
+    fault: float = 0.0
+    """Per event: something that cannot be used comes before it."""
+    silent: float = 0.0
+    """It says nothing any more, from somewhere on."""
+    unfinished: float = 0.0
+    """Per question: the turn detector believes that the user will go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +91,15 @@ class Step:
     """One thing that a caller does, by its name in `caller.Caller`."""
 
     kind: str
-    """`play`, `tell`, `wait`, `junk`, `deaf`, `vanish`, `take_over` or `settle`."""
+    """`play`, `tell`, `wait`, `junk`, `deaf`, `vanish`, `take_over`, `settle`, `await_reply` or `listen`."""
     until_ms: int = 0
     """play: up to here, on the tape."""
     pace: float = 1.0
     """play: seconds per second of audio; 0: a burst."""
     seconds: float = 0.0
-    """wait, deaf: how long. vanish: until it comes back. settle: at most."""
+    """wait, deaf: how long. vanish: until it comes back. settle, await_reply, listen: at most."""
+    after: float = 0.0
+    """await_reply: how much of it is heard before anything else."""
     detect: float = 0.0
     """vanish: seconds until the server notices."""
     text: str = ""
@@ -95,6 +131,13 @@ class CallerPlan:
     steps: tuple[Step, ...]
     leaves: str
     """The last thing it does: `close`, `cancel`, `vanish`, or `stay` until the session ends by itself."""
+    agent: AgentPlan = AgentPlan()
+    temporary: bool = False
+    """Whether its session id is one that it made up."""
+    greeting: str = ""
+    """A message that it sends before it is welcomed."""
+    pauses: bool = True
+    """Whether its player stops when it is told to."""
     leaves_at: float | None = None
     """Seconds after it joined; before the steps are done, at any moment. None: after them."""
 

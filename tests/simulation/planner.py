@@ -1,10 +1,19 @@
 """From a seed to a plan. Three runs of five are gentle: nothing in them excuses a lost word or an `error`."""
 
+from dataclasses import replace
+
+from tests.simulation.conversations import Events, message, roll_agent, roll_talk, roll_talk_config, roll_talk_limits
 from tests.simulation.dice import Dice
-from tests.simulation.plan import GENTLE, WILD, CallerPlan, Outage, Plan, VoicePlan, WorkerPlan
+from tests.simulation.plan import GENTLE, WILD, AgentPlan, CallerPlan, Outage, Plan, VoicePlan, WorkerPlan
 from tests.simulation.scripts import roll_steps, roll_tape
 
 GENTLE_SHARE = 0.6
+
+TALK_SHARE = 0.5
+"""Of callers who talk with an agent."""
+
+RATES = (24_000, 24_000, 24_000, 24_000, 16_000, 22_050)
+"""Hertz of what a synthesiser makes; a client gets 24 kHz."""
 
 VALUES_PER_CALLER = 10_900
 """Milliseconds of speech on one tape, with a gap per word: three callers share the values of 16-bit samples."""
@@ -20,11 +29,8 @@ def make_plan(seed: int) -> Plan:
         seed=seed,
         mood=mood,
         workers=workers,
-        callers=tuple(
-            _roll_caller(Dice(seed, "caller", number), mood, number, alone=callers == 1, calm=calm)
-            for number in range(callers)
-        ),
-        limits=_roll_limits(dice, mood),
+        callers=tuple(_roll_caller(seed, mood, number, alone=callers == 1, calm=calm) for number in range(callers)),
+        limits={**_roll_limits(dice, mood), **roll_talk_limits(Dice(seed, "talk"), gentle=mood == GENTLE)},
         server_stops_at=dice.seconds(0, 25) if mood == WILD and dice.chance(0.08) else None,
     )
 
@@ -93,8 +99,13 @@ def _wild_outages(dice: Dice, workers: int) -> list[list[Outage]]:
     return outages
 
 
-def _roll_caller(dice: Dice, mood: str, number: int, *, alone: bool, calm: bool) -> CallerPlan:
+def _roll_caller(seed: int, mood: str, number: int, *, alone: bool, calm: bool) -> CallerPlan:
+    dice, own = Dice(seed, "caller", number), Dice(seed, "talk", number)
     tape = roll_tape(dice, dice.ms(800, 9000 if alone else 3500))
+    talk: Events = []
+    conversing = own.chance(TALK_SHARE)
+    if conversing:
+        tape, talk = roll_talk(own, own.ms(800, 7000 if alone else 3500))
     talks = dice.chance(0.4)
     gentle = mood == GENTLE
     return CallerPlan(
@@ -102,16 +113,23 @@ def _roll_caller(dice: Dice, mood: str, number: int, *, alone: bool, calm: bool)
         joins_at=0.0 if alone else dice.seconds(0, 3),
         first_value=1 + number * VALUES_PER_CALLER,
         stretches=tuple(tape),
-        config=_roll_config(dice, gentle=gentle),
+        config={**_roll_config(dice, gentle=gentle), **(roll_talk_config(own) if conversing else {})},
         frame_ms=dice.pick((100, 100, 100, 60, 50, 50, 37, 200, 500, 1500, 20)),
         latency=dice.pick((0.0, 0.02, dice.seconds(0, 0.2))),
         buffer=64 if gentle else dice.pick((2, 16, 64)),
         obeys=gentle or dice.chance(0.5),
         playback=dice.pick(("none", "honest", "honest", "stopping" if gentle else "lying", "stopping")),
-        voice=VoicePlan(seconds_per_char=dice.pick((0.0, 0.02, 0.15))) if gentle else _wild_voice(dice),
-        steps=tuple(roll_steps(dice, mood, tape, talks=talks, calm=calm)),
+        voice=replace(
+            VoicePlan(seconds_per_char=dice.pick((0.0, 0.02, 0.15))) if gentle else _wild_voice(dice),
+            rate=own.pick(RATES),
+        ),
+        steps=tuple(roll_steps(dice, mood, tape, talk, talks=talks, calm=calm)),
         leaves="close" if gentle else dice.pick(("close", "close", "close", "cancel", "vanish", "stay")),
-        leaves_at=None if gentle or dice.chance(0.6) else dice.seconds(0, 20),
+        leaves_at=None if gentle or dice.chance(0.6) else dice.seconds(0, 40 if conversing else 20),
+        agent=roll_agent(own, str(number), gentle=gentle) if conversing else AgentPlan(),
+        temporary=conversing and own.chance(0.3),
+        greeting=message("greeting") if conversing and own.chance(0.2) else "",
+        pauses=own.chance(0.8),
     )
 
 

@@ -4,6 +4,7 @@ The parts are found by their type, wherever the session keeps them, and the meth
 instance: a probe changes nothing but the trace.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from tests.simulation.trace import Trace
 from voicetrio.core.ring import RingBuffer
 from voicetrio.core.segments import Segments
 from voicetrio.core.states import Lifecycle, State, Trigger
+from voicetrio.session.conversation import Conversation
 from voicetrio.session.ear import Ear
 from voicetrio.session.outbox import Outbox
 from voicetrio.session.session import Session
+from voicetrio.session.speaker import Speaker
+from voicetrio.session.turn import Turn
 
 _Part = TypeVar("_Part")
 
@@ -43,6 +47,9 @@ class Inside:
     ring: RingBuffer
     segments: Segments
     outbox: Outbox
+    speaker: Speaker
+    longest_piece: int = 0
+    """Characters, of the pieces of what is being said."""
     missed: int = 0
     """Samples of the client's audio that were not taken."""
 
@@ -53,7 +60,21 @@ class Inside:
 
     @property
     def queued_messages(self) -> int:
-        return sum(isinstance(item.payload, str) for item in self.outbox._queue)
+        return sum(isinstance(item.payload, str) and not item.passed for item in self.outbox._queue)
+
+    @property
+    def queued_events(self) -> int:
+        """Of an agent."""
+        return sum(item.passed for item in self.outbox._queue)
+
+    @property
+    def made_ahead(self) -> float:
+        """Seconds of speech that were made and not heard yet."""
+        utterance = self.speaker.audible
+        if utterance is None or utterance.playback is None:
+            return 0.0
+        heard = utterance.playback.heard(now=trio.current_time())
+        return (utterance.made - heard) / utterance.playback.sample_rate
 
     @property
     def queued_audio_bytes(self) -> int:
@@ -68,12 +89,15 @@ class Inside:
 def watch(session: Session, who: str, trace: Trace) -> Inside:
     """Note this session's moves, mutes and messages from now on; call it before the session runs."""
     ear = _find(session, Ear)
-    inside = Inside(_find(session, Lifecycle), ear, ear.ring, ear.segments, _find(session, Outbox))
+    outbox, speaker = _find(session, Outbox), _find(session, Speaker)
+    inside = Inside(_find(session, Lifecycle), ear, ear.ring, ear.segments, outbox, speaker)
     trace.note(who, "timeouts", inside.timeouts)
     _watch_lifecycle(inside, who, trace)
     _watch_mute(inside, who, trace)
     _watch_posts(inside, who, trace)
     _watch_misses(inside, who, trace)
+    _watch_passed(inside, who, trace)
+    _watch_turns(_find(session, Conversation), who, trace)
     return inside
 
 
@@ -110,6 +134,11 @@ def _watch_lifecycle(inside: Inside, who: str, trace: Trace) -> None:
         configure(timeouts)
         trace.note(who, "timeouts", inside.timeouts)
 
+    def noting_somebody(*, now: float) -> None:
+        somebody(now=now)
+        trace.note(who, "somebody")
+
+    somebody, lifecycle.somebody_is_there = lifecycle.somebody_is_there, noting_somebody
     lifecycle.handle = noting_handle
     lifecycle.pause = noting_pause
     lifecycle.resume = noting_resume
@@ -152,6 +181,10 @@ def _watch_posts(inside: Inside, who: str, trace: Trace) -> None:
 
     def noting_post(message: dict[str, object], **options: object) -> None:
         post(message, **options)
+        if message["type"] == "tts.speaking_start":
+            inside.longest_piece = len(str(message["text"]))
+        elif message["type"] == "tts.speaking_text":
+            inside.longest_piece = max(inside.longest_piece, len(str(message["text"])))
         trace.note(who, "post", message)
 
     def noting_post_last(message: dict[str, object], **options: object) -> None:
@@ -160,3 +193,47 @@ def _watch_posts(inside: Inside, who: str, trace: Trace) -> None:
 
     inside.outbox.post = noting_post
     inside.outbox.post_last = noting_post_last
+
+
+def _watch_passed(inside: Inside, who: str, trace: Trace) -> None:
+    outbox, pass_on = inside.outbox, inside.outbox.pass_on
+
+    async def noting_pass_on(payload: str) -> None:
+        await pass_on(payload)
+        if not outbox._closing:
+            trace.note(who, "post", json.loads(payload))
+
+    outbox.pass_on = noting_pass_on
+
+
+def _watch_turns(conversation: Conversation, who: str, trace: Trace) -> None:
+    """Which turns are asked, how sure of them the session is, and which message is whose."""
+    ask, try_early, confirm, withdraw = (
+        conversation.ask,
+        conversation.try_early,
+        conversation.confirm,
+        conversation.withdraw,
+    )
+
+    def noting_ask(turn: Turn) -> None:
+        ask(turn)
+        trace.note(who, "queued", (turn.turn_id, turn.source, turn.text))
+
+    def noting_try_early(turn: Turn) -> bool:
+        taken = try_early(turn)
+        if taken:
+            trace.note(who, "early", (turn.turn_id, turn.text))
+        return taken
+
+    def noting_confirm(turn: Turn) -> None:
+        confirm(turn)
+        trace.note(who, "confirmed", turn.turn_id)
+
+    def noting_withdraw(turn: Turn) -> None:
+        withdraw(turn)
+        trace.note(who, "withdrawn", turn.turn_id)
+
+    conversation.ask = noting_ask
+    conversation.try_early = noting_try_early
+    conversation.confirm = noting_confirm
+    conversation.withdraw = noting_withdraw

@@ -9,6 +9,7 @@ import json
 
 from tests.simulation.dice import Dice
 from tests.simulation.plan import GENTLE, Step
+from tests.simulation.tape import COUGH_MS
 
 Stretches = list[tuple[str, int]]
 
@@ -28,7 +29,7 @@ def roll_tape(dice: Dice, speech_ms: int) -> Stretches:
                 tape.append(("pause", dice.ms(100, 400)))
         tape.append(("pause", dice.ms(600, 2000)))
         if dice.chance(0.2):
-            tape += [("cough", 40), ("pause", dice.ms(600, 1000))]
+            tape += [("cough", COUGH_MS), ("pause", dice.ms(600, 1000))]
     return tape
 
 
@@ -42,19 +43,26 @@ def word_ends(tape: Stretches) -> list[int]:
     return ends
 
 
-def roll_steps(dice: Dice, mood: str, tape: Stretches, *, talks: bool, calm: bool) -> list[Step]:
-    """The script. `talks`: whether speech is asked for; `calm`: whether the caller may leave with the last word."""
+def roll_steps(
+    dice: Dice, mood: str, tape: Stretches, talk: list[tuple[int, Step]], *, talks: bool, calm: bool
+) -> list[Step]:
+    """The script; `talk` is what a conversation adds.
+
+    `talks`: whether speech is asked for; `calm`: whether the caller may leave with the last word.
+    """
     length = sum(ms for _, ms in tape)
     events = _gentle_events(dice, length) if mood == GENTLE else _wild_events(dice, length)
     if talks:
         events += [(dice.ms(0, length), one) for one in _utterances(dice, mood)]
     steps: list[Step] = []
-    for at, step in sorted(events, key=lambda event: event[0]):
+    for at, step in sorted(talk + events, key=lambda event: event[0]):
         steps += [Step("play", until_ms=at, pace=_pace(dice, mood)), step]
     end = word_ends(tape)[-1] + dice.ms(0, 300) if calm and dice.chance(0.5) else length
     steps.append(Step("play", until_ms=end, pace=1.0))
     if not calm or dice.chance(0.5):
         steps.append(Step("settle", seconds=30.0))
+    if talk and dice.chance(0.7):
+        steps.append(Step("listen", seconds=60.0))
     return steps
 
 

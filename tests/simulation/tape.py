@@ -15,6 +15,9 @@ import numpy as np
 
 SAMPLES_PER_MS = 16
 BYTES_PER_MS = 32
+COUGH_MS = 40
+"""Of a cough: no sensitivity takes it for speech."""
+
 COUGH = -1
 """The value of every sample of a cough."""
 

@@ -17,7 +17,7 @@ from tests.simulation.mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[2]
 
-SEEDS = 200
+SEEDS = 400
 """A bug that so many runs do not show would hardly be seen in 2,000."""
 
 UNCHANGED = Mutation("nothing is changed", "core/states.py", "class State(Enum):", "class State(Enum):")

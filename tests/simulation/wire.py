@@ -6,7 +6,9 @@ When a wire is lost, whatever is under way in both directions is lost with it. T
 side may notice only later: until then its sends fill the buffer, and then wait.
 """
 
+import json
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 import trio
@@ -25,6 +27,9 @@ CLOSE_PATIENCE = 1.0
 
 CUT = (1006, "cut")
 """What a caller sees of a connection that ended without a close frame."""
+
+
+_SPEAKING_START = '{"type":"tts.speaking_start"'
 
 
 class Gone(Exception):
@@ -92,8 +97,10 @@ class Pipe:
 class Wire:
     """One connection. The caller uses `up` and `down`, the server `link`."""
 
-    def __init__(self, number: int, latency: float, buffer: int) -> None:
+    def __init__(self, number: int, latency: float, buffer: int, note: Callable[[str, object], None]) -> None:
+        """`note` is told what of the server's speech the network has taken."""
         self.number = number
+        self.note = note
         self.latency = latency
         self.up = Pipe(latency, UPLINK_MESSAGES)
         self.down = Pipe(latency, buffer)
@@ -135,6 +142,10 @@ class WireLink:
             await self._wire.down.put(message)
         except Gone:
             raise LinkLost("the client is gone") from None
+        if isinstance(message, bytes):
+            self._wire.note("sent", len(message))
+        elif message.startswith(_SPEAKING_START):
+            self._wire.note("sent_start", json.loads(message)["request_id"])
 
     async def close(self, code: int, reason: str) -> None:
         """Harmless when the client is gone."""

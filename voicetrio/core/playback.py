@@ -53,6 +53,7 @@ class Playback:
         self._complete = False
         self._paused_at: float | None = None
         self._reported: int | None = None
+        self._reported_at = now
         self._pieces: list[_Piece] = []
 
     @property
@@ -113,12 +114,14 @@ class Playback:
         if self._paused_at is not None:
             since, samples = self._anchor
             self._anchor = (since + now - self._paused_at, samples)
+            self._reported_at = min(now, self._reported_at + now - self._paused_at)
             self._paused_at = None
 
     def report(self, played_samples: int, *, now: float) -> None:
         """The client says how much it has played. More than was sent, or less than before, is cut to what is possible."""
         known = 0 if self._reported is None else self.heard(now=now)
         self._reported = max(known, min(played_samples, self._sent))
+        self._reported_at = now
 
     def heard(self, *, now: float) -> int:
         """Samples heard by now, never more than were sent."""
@@ -137,6 +140,17 @@ class Playback:
         since, before = self._anchor
         lag = 0.0 if self._reported is None else LAG_MAX
         return since + (samples - before) / self.sample_rate + lag
+
+    def expected_at(self, samples: int, *, now: float) -> float:
+        """When so many of the samples that were sent will probably have been heard: a player that reports goes on from
+        its last report. For what may be done too early without harm, as making more speech; `math.inf` while it is paused.
+        """
+        if self._reported is None or self._reported >= samples or self._paused_at is not None:
+            return self.heard_at(samples, now=now)
+        since, before = self._anchor
+        by_report = self._reported_at + (samples - self._reported) / self.sample_rate
+        by_clock = since + (samples - before) / self.sample_rate
+        return max(by_report, by_clock)
 
     def completes_at(self, *, now: float) -> float:
         """When the end will have been heard if nothing else is reported; `math.inf` while more audio may come."""

@@ -78,6 +78,7 @@ class Conversation:
         self._queue: deque[Turn] = deque()
         self._current: Turn | None = None
         self._asked = trio.Event()
+        self._stopped = False
         self._interruption: Interruption | None = None
         self.history = History()
 
@@ -94,11 +95,13 @@ class Conversation:
     # -- what is asked ------------------------------------------------------------------------------------------------
 
     def ask(self, turn: Turn) -> None:
-        """Queue a message that is certain.
+        """Queue a message that is certain. Once the session closes nobody is asked anything.
 
         Raises:
             RemoteError: too many wait already.
         """
+        if self._stopped:
+            return
         if len(self._queue) >= self._limits.max_queued_messages:
             raise RemoteError(
                 "too_many_messages",
@@ -110,7 +113,7 @@ class Conversation:
 
     def try_early(self, turn: Turn) -> bool:
         """Ask although the user may go on. Only where that can be taken back, and nothing else is under way."""
-        if self._agent.keeps_dialogs or not self.idle:
+        if self._agent.keeps_dialogs or not self.idle or self._stopped:
             return False
         self._queue.append(turn)
         self._asked.set()
@@ -139,6 +142,7 @@ class Conversation:
 
     def stop(self) -> None:
         """The session closes: nothing more is asked, and what is being answered ends here."""
+        self._stopped = True
         self._queue.clear()
         turn = self.current
         self._speaker.cancel(None, reason="closed")
@@ -256,7 +260,7 @@ class Conversation:
 
     async def _begin(self, turn: Turn) -> None:
         """Wait until the turn is certain; from then on it is told of. Does not wait for one that is."""
-        if turn.over or not turn.certain.is_set():
+        while turn.over or not turn.certain.is_set():  # whoever ends it cancels its scope, maybe as it becomes certain
             await trio.lowlevel.checkpoint()
             await turn.certain.wait()
         if turn.exchange is None:
@@ -329,4 +333,4 @@ class Conversation:
             total = parts["total_ms"]
             if total is not None:
                 self._telemetry.voice_to_voice(total / 1000)
-            self._outbox.post({"type": "turn.timings", "turn_id": turn.turn_id, **parts})
+            self._outbox.post({"type": "turn.timings", "turn_id": turn.turn_id, **parts}, owed=True)

@@ -89,8 +89,8 @@ class Outbox:
     ) -> None:
         """Queue one event. `on_written` is called when the transport has taken it.
 
-        `owed`: it tells the end of what the client was told the beginning of, and is queued even if the queue is full.
-        Beginnings are not, so that there are never more ends than things that may be under way at once.
+        `owed`: it tells how something goes on that the client was told the beginning of, and is queued even if the queue
+        is full. Beginnings are not, so that there is never more owed than what may be under way at once.
 
         Raises:
             SlowClient: the queue is full. The session must end.

@@ -79,7 +79,7 @@ class Performance:
         enough = utterance.made - int(self._limits.max_ahead * playback.sample_rate)
         while True:
             now = trio.current_time()
-            until = playback.heard_at(enough, now=now) if enough <= playback.sent else math.inf
+            until = playback.expected_at(enough, now=now) if enough <= playback.sent else math.inf
             if until <= now:
                 return
             with trio.move_on_at(until):
@@ -118,11 +118,11 @@ class Performance:
             self._outbox.post({"type": "tts.speaking_text", **about, "text": text, "offset_ms": offset_ms})
             return
         utterance.audible.enter_context(self._mouth.speaking())
-        utterance.playback = Playback(rate, now=trio.current_time())
         at_ms = self._mouth.now_ms()
         self._outbox.post(
             {"type": "tts.speaking_start", **about, "sample_rate": rate, "text": text, "timestamp_ms": at_ms}
         )
+        utterance.playback = Playback(rate, now=trio.current_time())  # what was not announced has not begun
 
     async def _send(self, utterance: Utterance, audio: SpeechAudio, begins: str | None) -> None:
         pcm, marks = audio.pcm, audio.marks

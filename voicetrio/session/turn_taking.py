@@ -178,9 +178,7 @@ class TurnTaking:
         """`finals`: so many of them are the turn's. One that has come since belongs to the next."""
         del self._texts[:finals]
         said = turn.timings
-        self._timings = (
-            TurnTimings(said.speech_ended, said.decided, said.transcribed) if self._texts else TurnTimings()
-        )
+        self._timings = TurnTimings(said.speech_ended, said.decided, said.transcribed) if self._texts else TurnTimings()
         self._committed_to = 0
         if early:
             self._conversation.confirm(turn)

@@ -6,10 +6,16 @@ specification, not from the code, and what was said from the caller's tape.
 
 from collections.abc import Callable, Iterator
 
+from tests.simulation.checkers.barging import check_barging
 from tests.simulation.checkers.bounds import check_bounds
 from tests.simulation.checkers.conversation import check_conversation
+from tests.simulation.checkers.dialogue import check_dialogue
 from tests.simulation.checkers.hearing import check_hearing
+from tests.simulation.checkers.listening import check_listening
+from tests.simulation.checkers.loudspeaker import check_loudspeaker
+from tests.simulation.checkers.memory import check_memory
 from tests.simulation.checkers.pressure import check_pressure
+from tests.simulation.checkers.replies import check_replies
 from tests.simulation.checkers.states import check_states
 from tests.simulation.checkers.story import Story
 from tests.simulation.checkers.utterances import check_utterances
@@ -24,6 +30,12 @@ CHECKERS: tuple[Checker, ...] = (
     check_pressure,
     check_utterances,
     check_hearing,
+    check_replies,
+    check_loudspeaker,
+    check_dialogue,
+    check_memory,
+    check_listening,
+    check_barging,
 )
 
 

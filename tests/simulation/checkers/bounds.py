@@ -8,13 +8,17 @@ from tests.simulation.checkers.story import Story
 def check_bounds(story: Story) -> Iterator[str]:
     room, name = story.room, story.plan.name
     yield from (str(text) for _, text in story.notes("anomaly"))
-    yield from (f"the session crashed:\n{text}" for _, text in story.notes("crash"))
+    for known_as in dict.fromkeys((name, room.session.first_id, room.session.session_id)):
+        crashes = story.run.trace.of(known_as, "crash")
+        yield from (f"the session crashed:\n{text}" for _, text in crashes)
     if story.end[1] == 1011:
         yield "the session ended with 1011, our bug"
     if story.run.fleet.held[name]:
         yield f"{story.run.fleet.held[name]} slots were not given back"
     if room.voice.open_calls:
         yield f"{room.voice.open_calls} syntheses go on after the end"
+    if room.agent.open_turns:
+        yield f"{room.agent.open_turns} turns of the agent go on after the end"
     if room.inside.ear.muted or len(story.notes("mute")) != len(story.notes("unmute")):
         yield "it is still muted in the end"
     if story.gentle:

@@ -62,6 +62,7 @@ class _Clock:
         self._changed = 0.0
         self._pauses = 0
         self._state = "INIT"
+        self._somebody = False
 
     def enter(self, when: float, state: str) -> None:
         self._since = self._changed = when
@@ -84,12 +85,18 @@ class _Clock:
                 self._since = self._changed = when
             case "rearm":
                 self._since = self._changed = when
+            case "somebody":
+                self._somebody = True
+                self._since = self._changed = when
 
     def _due(self) -> float:
         assert self._since is not None
         if self._pauses > 0 and self._state != "CLOSING":
             return math.inf
-        return max(self._since + self._timeouts.get(self._state, math.inf), self._changed)
+        limit = self._timeouts.get(self._state, math.inf)
+        if self._state == "INIT" and self._somebody and self._timeouts:
+            limit = max(limit, self._timeouts["SILENCE"] + self._timeouts["HOLD"])
+        return max(self._since + limit, self._changed)
 
     def judge(self, when: float, before: str, trigger: str, after: str) -> Iterator[str]:
         due = self._due()
@@ -103,7 +110,7 @@ class _Clock:
 
 
 def _timeline(story: Story) -> Iterator[tuple[float, str, object]]:
-    kinds = ("move", "timeouts", "pause", "resume", "rearm")
+    kinds = ("move", "timeouts", "pause", "resume", "rearm", "somebody")
     for when, who, what, facts in story.run.trace.events:
         if who == story.plan.name and what in kinds:
             yield when, what, facts

@@ -19,6 +19,7 @@ class Story:
         self.run = run
         self.plan = caller.plan
         self.tape = caller.tape
+        self.player = caller.player
         self.room = run.door.rooms[caller.plan.name]
         self.gentle = run.plan.mood == GENTLE
         self.received: list[tuple[float, Message]] = self.notes("got")

@@ -6,6 +6,12 @@ from collections.abc import Iterator
 from tests.simulation.checkers.story import Message, Story
 
 ENDINGS = ("playback.completed", "playback.interrupted")
+PIECE_MS = 100
+"""Of sound, as the fake makes it: what one send is about."""
+
+LIVELY = {"vad.speech_start", "turn.started", "tts.speaking_start", "playback.completed", "session.hold"}
+"""No such thing happens in a session that is closing."""
+
 KINDS = ("tts.speaking_start", "tts.speaking_end", *ENDINGS, "error")
 
 
@@ -16,6 +22,7 @@ def check_utterances(story: Story) -> Iterator[str]:
             told[message["request_id"]].append(message)
     for request_id, messages in told.items():
         yield from (f"utterance {request_id}: {text}" for text in _check_one(messages))
+    yield from _check_reasons(story)
     yield from _check_mute(story)
     yield from _check_sound(story)
     yield from _check_time(story)
@@ -38,6 +45,20 @@ def _check_one(messages: list[Message]) -> Iterator[str]:
             yield f"completed after {message['heard_ms']} of {duration} ms"
 
 
+def _check_reasons(story: Story) -> Iterator[str]:
+    """Nothing is stopped without cause: the client has cancelled it, or the session ends."""
+    cancels = any("tts.cancel" in step.text for step in story.plan.steps)
+    for number, (when, message) in enumerate(story.posted):
+        if message["type"] != "playback.interrupted":
+            continue
+        if message["reason"] == "cancelled" and not cancels:
+            yield f"{message['request_id']} was cancelled at {when:.3f}, but not by the client"
+        if message["reason"] == "closed":
+            later = sorted({one["type"] for _, one in story.posted[number:]} & LIVELY)
+            if later:
+                yield f"{message['request_id']} was stopped at {when:.3f} as at the session's end, but then came {later}"
+
+
 def _check_mute(story: Story) -> Iterator[str]:
     """In mute mode, the messages say exactly from when to when nobody was heard."""
     if story.plan.config.get("duplex") == "barge_in" or not story.orderly:
@@ -56,7 +77,9 @@ def _check_mute(story: Story) -> Iterator[str]:
 
 
 def _check_sound(story: Story) -> Iterator[str]:
-    """On one connection, all the sound of an utterance that was completed has come before its end was told."""
+    """On one connection, all the sound of an utterance has come before its end was told: of one that was stopped, no more
+    than was counted as sent, but for what was on its way out.
+    """
     if story.notes("comes_back"):
         return
     duration = sound = 0
@@ -69,7 +92,8 @@ def _check_sound(story: Story) -> Iterator[str]:
             sound = 0
         elif what == "got" and facts["type"] == "tts.speaking_end":
             duration = facts["duration_ms"]
-            if not facts["cancelled"] and sound * 1000 // (2 * 24_000) != duration:
+            told = sound * 1000 // (2 * 24_000)
+            if told > duration + PIECE_MS if facts["cancelled"] else told != duration:
                 yield f"{sound} bytes of sound came for {duration} ms"
 
 
