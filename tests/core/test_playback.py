@@ -339,3 +339,35 @@ def test_milliseconds_are_rounded_down():
         999,
         1000,
     ]
+
+
+def test_without_reports_a_player_is_expected_where_the_clock_says():
+    playback = started(seconds=2)
+    assert playback.expected_at(SECOND, now=100.2) == 101.0
+
+
+def test_a_player_that_reports_is_expected_to_go_on_from_there():
+    playback = started(seconds=4)
+    playback.report(SECOND, now=101.5)
+    assert playback.expected_at(SECOND, now=101.5) == 101.5
+    assert playback.expected_at(2 * SECOND, now=101.5) == 102.5
+    assert playback.expected_at(2 * SECOND, now=120.0) == 102.5, "also if it has stopped to report"
+
+
+def test_nobody_is_expected_to_play_faster_than_in_real_time():
+    playback = started(seconds=4)
+    playback.report(3 * SECOND, now=100.1)
+    assert playback.expected_at(4 * SECOND, now=100.1) == 104.0
+
+
+def test_a_player_that_is_paused_is_not_expected_to_go_on():
+    playback = started(seconds=4)
+    playback.report(SECOND // 2, now=100.5)
+    playback.pause(now=100.5)
+    assert playback.expected_at(SECOND, now=101.0) == math.inf
+    playback.resume(now=103.0)
+    assert playback.expected_at(SECOND, now=103.0) == 103.5
+    playback.pause(now=103.5)
+    playback.report(SECOND, now=105.0)
+    playback.resume(now=106.0)
+    assert playback.expected_at(2 * SECOND, now=106.0) == 107.0

@@ -1,5 +1,7 @@
 """Somebody speaks while the server does. A character is 0.1 s of speech, and a word of the user's 0.4 s."""
 
+from dataclasses import replace
+
 import pytest
 import trio
 
@@ -219,3 +221,16 @@ async def test_somebody_who_is_interrupted_and_vanishes_leaves_nothing_behind(au
         await client.over.wait()
     assert client.end.reason == "disconnected"
     assert [turn.outcome for turn in client.session.history.turns] == ["cancelled"]
+
+
+async def test_a_false_alarm_that_was_cut_is_no_message_as_a_whole(autojump_clock):
+    agent = FakeAgent([[LONG], ["What?"]])
+    patient = replace(FULL, barge_in_min=4.0, max_segment_seconds=1.0)
+    async with open_client(agent=agent, config=patient) as client:
+        await client.send("user_message", content="go")
+        await client.wait_for("tts.speaking_start")
+        await client.say(1, 2, 3, 4, 5)
+        await client.be_silent(3.0)
+        assert len(client.got("playback.resumed")) == 1
+    assert len(client.finals()) >= 2
+    assert len(agent.requests) == 1

@@ -3,11 +3,13 @@
 import pytest
 import trio
 
+from tests.fakes.agent import FakeAgent
 from tests.fakes.client import open_client
 from tests.fakes.synthesizer import FakeSynthesizer
 from voicetrio.core.config import SessionConfig, SessionLimits
 from voicetrio.core.errors import WorkerBusy, WorkerRejected, WorkerUnavailable
 from voicetrio.session.endings import GOING_AWAY
+from voicetrio.session.outbox import SlowClient
 
 TEXT = "one two three four"  # 1.8 s
 
@@ -314,3 +316,44 @@ async def test_what_was_cancelled_in_the_queue_is_not_asked_for(autojump_clock):
     assert len(client.synthesizer.asked) == 1
     assert [m["request_id"] for m in client.got("playback.interrupted")] == ["a", "b"]
     assert client.got("error") == []
+
+
+async def test_a_client_that_stops_reporting_is_spoken_to_without_gaps(autojump_clock):
+    sentences = [f"This is sentence number {number}. " for number in range(8)]
+    agent, config = FakeAgent([sentences]), SessionConfig(agent="on", speak_replies=True)
+    async with open_client(agent=agent, config=config, limits=SessionLimits(max_ahead=2.0)) as client:
+        await client.send("user_message", content="go")
+        start = await client.wait_for("tts.speaking_start")
+        await trio.sleep(0.5)
+        await client.send("playback.progress", request_id=start["request_id"], played_ms=400)
+        while not client.got("tts.speaking_end"):
+            assert len(client.audio()) / 48_000 >= trio.current_time() - 0.11, "it has something to play"
+            await trio.sleep(0.1)
+
+
+async def test_each_utterance_has_its_end_although_the_client_is_too_slow_to_be_told(autojump_clock):
+    limits, synthesizer = SessionLimits(max_queued_events=8), FakeSynthesizer(hang_after_chars=2)
+    async with open_client(limits=limits, synthesizer=synthesizer) as client:
+        await client.send("tts.speak", text=TEXT, request_id="a")
+        await client.wait_for("tts.speaking_start")
+        client.link.reading = trio.Event()
+        for _ in range(12):
+            await client.send("nonsense")
+        await trio.sleep(0.1)
+        client.link.reading.set()
+        await client.over.wait()
+    assert client.end.reason == "slow_client"
+    assert [message["request_id"] for message in client.got("playback.interrupted")] == ["a"]
+    assert client.got()[-1]["type"] == "session.closed"
+
+
+async def test_what_is_owed_is_told_even_when_the_queue_is_full(autojump_clock):
+    async with open_client(limits=SessionLimits(max_queued_events=2)) as client:
+        outbox = client.session._body.outbox
+        for number in range(2):
+            outbox.post({"type": "x", "number": number})
+        with pytest.raises(SlowClient):
+            outbox.post({"type": "x", "number": 2})
+        outbox.post({"type": "x", "number": 3}, owed=True)
+        await trio.sleep(0.1)
+    assert [message["number"] for message in client.got("x")] == [0, 1, 3]

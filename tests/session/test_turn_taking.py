@@ -8,7 +8,10 @@ from tests.fakes.client import open_client
 from tests.fakes.recognizer import Behaviour, FakeRecognizer
 from voicetrio.core.config import SessionConfig, SessionLimits
 from voicetrio.core.errors import AgentError
+from voicetrio.core.segments import Segment, Segments
 from voicetrio.session.ports import Said
+from voicetrio.session.turn import Turn
+from voicetrio.session.turn_taking import TurnTaking
 
 DECIDED = 0.46
 
@@ -195,3 +198,71 @@ async def test_a_session_that_ends_with_an_early_start_under_way_leaves_nothing(
         await client.over.wait()
     assert client.got("turn.started", "turn.ended", "error") == []
     assert client.session.history.turns == ()
+
+
+async def test_a_final_that_comes_while_a_turn_is_taken_belongs_to_the_next(autojump_clock):
+    asked = []
+
+    class Conversation:
+        def try_early(self, turn):
+            if not asked:
+                taking.final(Segment(2, 100, 200), "b")
+            return False
+
+        def ask(self, turn):
+            asked.append((trio.current_time(), turn.text))
+
+    class Listener:
+        config = SessionConfig(agent="on", turn_min_delay=0.5, turn_max_delay=0.5)
+
+    segments = Segments(pre_roll=0, max_duration=16_000)
+    taking = TurnTaking(
+        conversation=Conversation(), segments=segments, detector=FakeTurnDetector(), listener=Listener(), limits=EARLY
+    )
+    taking.final(Segment(1, 0, 100), "a")
+    taking.committed()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(taking.run)
+        await trio.sleep(2.0)
+        nursery.cancel_scope.cancel()
+    assert asked == [(0.0, "a"), (0.5, "b")]
+
+
+async def test_the_timings_of_a_turn_are_those_of_its_own_speech(autojump_clock):
+    async with open_client(config=SessionConfig(speak_replies=True)) as client:
+        await client.say(1)
+        await client.be_silent(3.0)
+        await client.send("session.configure", agent="on")
+        await client.say(2)
+        await client.send("input_audio_buffer.commit")
+        await client.be_silent(3.0)
+    assert [request.message["content"] for request in client.agent.requests] == ["w2"]
+    (timings,) = client.got("turn.timings")
+    assert timings["endpointing_ms"] is None, "it had no end of speech: the client has ended it"
+    assert timings["total_ms"] < 1000
+
+
+async def test_nobody_is_asked_in_a_session_that_closes(autojump_clock):
+    async with open_client(config=config(), limits=EARLY) as client:
+        conversation = client.session._body.conversation
+        conversation.stop()
+        conversation.ask(Turn({"type": "user_message", "content": "a"}, "a", "voice"))
+        assert not conversation.try_early(Turn({"type": "user_message", "content": "b"}, "b", "voice"))
+        await trio.sleep(1.0)
+    assert client.agent.requests == []
+    assert client.got("turn.started", "turn.ended") == []
+
+
+async def test_a_turn_that_is_confirmed_and_interrupted_in_one_moment_is_told_once(autojump_clock):
+    agent = FakeAgent([[]])
+    async with open_client(agent=agent, config=config(), limits=EARLY) as client:
+        turn = Turn({"type": "user_message", "content": "a"}, "a", "voice")
+        conversation = client.session._body.conversation
+        assert conversation.try_early(turn)
+        await trio.sleep(1.0)
+        conversation.confirm(turn)
+        assert conversation.interrupt("barge_in")
+        await trio.sleep(1.0)
+        assert [one.message for one in client.session.history.turns] == ["a"]
+    assert [message["outcome"] for message in client.got("turn.ended")] == ["interrupted"]
+    assert len(client.got("turn.started")) == 1

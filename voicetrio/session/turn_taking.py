@@ -53,7 +53,8 @@ class TurnTaking:
         self._detector = detector
         self._listener = listener
         self._limits = limits
-        self._texts: list[str] = []
+        self._said: list[tuple[Segment, str]] = []
+        """Not asked yet."""
         self._speaking = False
         self._timings = TurnTimings()
         self._committed_to = 0
@@ -68,7 +69,7 @@ class TurnTaking:
 
     def speech_started(self) -> None:
         self._speaking = True
-        if not self._texts:
+        if not self._said:
             self._timings = TurnTimings()  # what was said before was asked before, or was no message
         self._change()
 
@@ -82,6 +83,7 @@ class TurnTaking:
     def note_aside(self, start: int, end: int) -> None:
         """The speech between these samples was a listener's "mhm" or a cough: not a message."""
         self._asides.append((start, end))
+        self._said = [(segment, text) for segment, text in self._said if not _overlaps(segment, start, end)]
 
     def committed(self) -> None:
         """The client has ended its turn, and with it the segment that was open."""
@@ -97,13 +99,13 @@ class TurnTaking:
     def final(self, segment: Segment, text: str) -> None:
         assert segment.end is not None
         self._last_id = segment.segment_id
-        aside = any(start < segment.end and segment.start < end for start, end in self._asides)
+        aside = any(_overlaps(segment, start, end) for start, end in self._asides)
         self._asides = [(start, end) for start, end in self._asides if end > segment.end]
         if self._listener.config.agent == "off":
-            self._texts.clear()
+            self._said.clear()
         elif text.strip() and not aside:
-            self._texts.append(text.strip())
-        if self._explicit and not self._texts:
+            self._said.append((segment, text.strip()))
+        if self._explicit and not self._said:
             self._committed_to = 0  # there was nothing in it
         self._timings.transcribed = trio.current_time()
         self._change()
@@ -126,16 +128,16 @@ class TurnTaking:
             if not self._may_be_over:
                 await self._changed.wait()
                 continue
-            turn, finals = self._make_turn(), len(self._texts)
+            turn, said = self._make_turn(), tuple(self._said)
             early = self._limits.early_start and self._conversation.try_early(turn)
             if await self._is_over(turn.text):
-                self._take(turn, finals, early=early)
+                self._take(turn, said, early=early)
             elif early:
                 self._conversation.withdraw(turn)
 
     @property
     def _may_be_over(self) -> bool:
-        if not self._texts:
+        if not self._said:
             return False
         if self._explicit:
             return True
@@ -170,15 +172,17 @@ class TurnTaking:
         return probability < _SURE
 
     def _make_turn(self) -> Turn:
-        text = " ".join(self._texts)
+        text = " ".join(text for _, text in self._said)
         message = {"type": "user_message", "role": "user", "content": text}
         return Turn(message, text, "voice", self._timings)
 
-    def _take(self, turn: Turn, finals: int, *, early: bool) -> None:
-        """`finals`: so many of them are the turn's. One that has come since belongs to the next."""
-        del self._texts[:finals]
-        said = turn.timings
-        self._timings = TurnTimings(said.speech_ended, said.decided, said.transcribed) if self._texts else TurnTimings()
+    def _take(self, turn: Turn, said: tuple[tuple[Segment, str], ...], *, early: bool) -> None:
+        """`said` is what the turn consists of. What has come since belongs to the next one."""
+        self._said = [one for one in self._said if one not in said]
+        known = turn.timings
+        self._timings = (
+            TurnTimings(known.speech_ended, known.decided, known.transcribed) if self._said else TurnTimings()
+        )
         self._committed_to = 0
         if early:
             self._conversation.confirm(turn)
@@ -187,3 +191,8 @@ class TurnTaking:
             self._conversation.ask(turn)
         except RemoteError as error:
             self._listener.refuse(error)
+
+
+def _overlaps(segment: Segment, start: int, end: int) -> bool:
+    assert segment.end is not None
+    return start < segment.end and segment.start < end
