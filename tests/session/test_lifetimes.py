@@ -1,5 +1,8 @@
 """State timeouts, and every way a session can end."""
 
+import gc
+import weakref
+
 import pytest
 import trio
 
@@ -164,3 +167,15 @@ async def test_a_connection_with_a_bug_ends_its_own_session_with_1011(autojump_c
     assert client.end.reason == "internal_error"
     assert client.link.closed == (1011, "internal_error")
     assert other.finals() == ["w2"]
+
+
+async def test_the_audio_of_a_session_that_is_over_is_forgotten_at_once(autojump_clock):
+    gc.disable()  # whoever waits for it has two megabytes more for each session that has ended lately
+    try:
+        async with open_client() as client:
+            await client.say(1)
+            audio = weakref.ref(client.session._body.ear.ring._view)
+            assert audio() is not None
+        assert audio() is None
+    finally:
+        gc.enable()

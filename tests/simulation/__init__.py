@@ -6,7 +6,7 @@ all of what happened.
 A seed names a run completely: the plan, the dice of whoever misbehaves while it runs, and trio's order of tasks.
 `python -m tests.simulation --seeds 2000 --first 0` runs many; `python -m tests.simulation --seed 417` replays one.
 
-Another actor (an agent, say) is one file here that notes what it does in the trace, a part of `Plan` that `planner`
+Another actor is one file here that notes what it does in the trace, a part of `Plan` that `planner`
 rolls, a line in `runner.simulate`, and a checker. Rules: no threads, no clock but trio's, no dice but those of the seed,
 no iteration over sets.
 """

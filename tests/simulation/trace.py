@@ -31,7 +31,7 @@ class Trace:
             counts[what] += 1
             if what == "post":
                 told: dict[str, Any] = facts
-                counts[f"{told['type']} {told.get('code', '')}".strip()] += 1
+                counts[f"{told['type']} {told.get('code', told.get('outcome', ''))}".strip()] += 1
             elif what == "ended":
                 counts[f"ended {facts}"] += 1
         return counts

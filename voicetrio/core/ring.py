@@ -125,3 +125,10 @@ class RingBuffer:
         """Give up everything before `position`. A fence never moves back, so an older position does nothing."""
         assert position <= self._head, "cannot commit what is not written"
         self._fence = max(self._fence, position)
+
+    def release(self) -> None:
+        """Give the memory back; the ring is not to be used any more.
+
+        Its owner is part of cycles that the garbage collector finds late, and two megabytes are too much to wait for.
+        """
+        self._view = memoryview(b"")

@@ -205,6 +205,7 @@ class Session:
         finally:
             end = self._end or GOING_AWAY
             self._line.release(end)
+            self._body.ear.ring.release()
             if self.state is not State.CLOSED:
                 self._timeouts.move(Trigger.ABORT)
             seconds = trio.current_time() - self._started

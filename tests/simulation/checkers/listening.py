@@ -55,7 +55,7 @@ def _finals(story: Story) -> list[_Final]:
     configured = False
     asides: list[tuple[int, int]] = []
     paused = (0, "")
-    finals: list[_Final] = []
+    finals: list[Message] = []
     for _, message in story.posted:
         match message["type"]:
             case "session.configured":
@@ -69,8 +69,9 @@ def _finals(story: Story) -> list[_Final]:
             case "playback.resumed" if message["request_id"] == paused[1]:
                 asides.append((paused[0], ended))
             case "transcript.final" if configured and _words(message["text"]):
-                finals.append(_Final(_words(message["text"]), _is_aside(message, asides)))
-    return finals
+                finals.append(message)
+    # A cut in the middle of a false alarm has its final before it is known to be one.
+    return [_Final(_words(message["text"]), _is_aside(message, asides)) for message in finals]
 
 
 def _is_aside(final: Message, asides: list[tuple[int, int]]) -> bool:
