@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from voicetrio.core.speech_markup import LINK_TEXT_MAX, TAG_MAX, SpeechMarkup
+from voicetrio.core.speech_inline import LINK_TEXT_MAX, TAG_MAX
+from voicetrio.core.speech_markup import SpeechMarkup
 
 
 def plain(text, parts=None):

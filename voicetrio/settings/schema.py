@@ -1,33 +1,17 @@
-"""What the operator can set: typed, checked at the start, and read from files and the environment.
+"""What the operator can set: the sections and their keys, each with its type, its default and its bounds."""
 
-    defaults  <  files, in the order given  <  VOICETRIO_<SECTION>__<KEY>
-
-A mistake in a setting is told once, at the start, together with all others and with where each was made: nobody should
-have to start a server five times to find five typing errors. The values themselves are never part of such a text, for
-one of them may be a secret. `config/default.toml` shows every key; a test holds it and this file together.
-"""
-
-import difflib
 import math
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args, get_origin
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from voicetrio.core.backpressure import MIN_MAX_RATE
 from voicetrio.core.config import SAMPLE_RATE, Duplex, OnOff, Sensitivity, SessionConfig, SessionLimits
-from voicetrio.core.errors import VoicetrioError
 from voicetrio.core.ring import CAPACITY_SAMPLES
 from voicetrio.core.states import StateTimeouts
-
-ENVIRONMENT_PREFIX = "VOICETRIO_"
-ENVIRONMENT_SEPARATOR = "__"
-"""Between section and key. Keys have single underscores, and variables without a double one are not settings."""
 
 DEFAULT_INSTRUCTIONS = (
     "You are talking with somebody by voice. What they say comes from speech recognition and may be misheard; what you "
@@ -36,16 +20,8 @@ DEFAULT_INSTRUCTIONS = (
 
 RING_SECONDS = CAPACITY_SAMPLES / SAMPLE_RATE
 
-_COMBINATION = "combination"
+COMBINATION = "combination"
 """The type of those errors that several keys make together."""
-
-
-class ConfigError(VoicetrioError):
-    """The settings cannot be used. `faults` has all that is wrong with them, a line each."""
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = tuple(faults)
 
 
 def _check_address(address: str, least_port: int) -> str:
@@ -84,13 +60,13 @@ RemoteAddress = Annotated[str, AfterValidator(lambda address: _check_address(add
 ListenAddress = Annotated[str, AfterValidator(lambda address: _check_address(address, 0))]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
     """Strict: TOML has types, so "8000" for 8000 is a mistake."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """Where clients connect, and how many."""
 
     host: Name = "127.0.0.1"
@@ -106,7 +82,7 @@ class ServerSettings(_Section):
     """Seconds that sessions may take to say goodbye at SIGTERM: half of what container runtimes wait before SIGKILL."""
 
 
-class SessionSettings(_Section):
+class SessionSettings(Section):
     """What a session starts with, of which a client may change some, and the limits it lives in."""
 
     init_timeout: Seconds = 30.0
@@ -182,11 +158,11 @@ class SessionSettings(_Section):
                 "the ring buffer holds no more"
             )
             keys = [("session", "max_segment"), ("session", "max_backlog")]
-            raise PydanticCustomError(_COMBINATION, "impossible combination", {"text": text, "keys": keys})
+            raise PydanticCustomError(COMBINATION, "impossible combination", {"text": text, "keys": keys})
         return self
 
 
-class SttSettings(_Section):
+class SttSettings(Section):
     """How the embedded worker, or this one, hears."""
 
     engine: Name = "pocketsphinx"
@@ -201,7 +177,7 @@ class SttSettings(_Section):
     model."""
 
 
-class TtsSettings(_Section):
+class TtsSettings(Section):
     """How the embedded worker, or this one, speaks."""
 
     engine: Name = "espeak-ng"
@@ -214,7 +190,7 @@ class TtsSettings(_Section):
     """Hertz of the speech that clients get, from a telephone's to a studio's; 24 kHz is what neural voices give."""
 
 
-class AgentSettings(_Section):
+class AgentSettings(Section):
     """Who thinks of an answer."""
 
     kind: Literal["embedded", "runtime", "chat"] = "embedded"
@@ -283,18 +259,18 @@ class AgentSettings(_Section):
         if missing:
             text = f'kind = "{self.kind}" needs {" and ".join(missing)}'
             raise PydanticCustomError(
-                _COMBINATION,
+                COMBINATION,
                 "impossible combination",
                 {"text": text, "keys": [("agent", name) for name in ("kind", *missing)]},
             )
         if self.api_key and self.api_key_file:
             text = "api_key and api_key_file are both set: give the key in one place"
             keys = [("agent", "api_key"), ("agent", "api_key_file")]
-            raise PydanticCustomError(_COMBINATION, "impossible combination", {"text": text, "keys": keys})
+            raise PydanticCustomError(COMBINATION, "impossible combination", {"text": text, "keys": keys})
         return self
 
 
-class WorkersSettings(_Section):
+class WorkersSettings(Section):
     """Where the server finds those that hear and speak."""
 
     local: bool = True
@@ -316,11 +292,11 @@ class WorkersSettings(_Section):
         if not self.local and not self.addresses:
             text = "local = false needs addresses: without either there is no worker"
             keys = [("workers", "local"), ("workers", "addresses")]
-            raise PydanticCustomError(_COMBINATION, "impossible combination", {"text": text, "keys": keys})
+            raise PydanticCustomError(COMBINATION, "impossible combination", {"text": text, "keys": keys})
         return self
 
 
-class WorkerSettings(_Section):
+class WorkerSettings(Section):
     """The command `voicetrio worker`, which serves other machines' sessions with the engines of [stt] and [tts]."""
 
     listen: ListenAddress = "127.0.0.1:50051"
@@ -328,7 +304,7 @@ class WorkerSettings(_Section):
     none but servers can reach."""
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """What the server tells of itself, on stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -337,7 +313,7 @@ class LogSettings(_Section):
     """auto: console (for people) on a terminal, else json (for collectors)."""
 
 
-class Settings(_Section):
+class Settings(Section):
     """All sections. Made by `load_settings`."""
 
     server: ServerSettings = Field(default_factory=ServerSettings)
@@ -357,11 +333,11 @@ class Settings(_Section):
                 'Leave it off, or use kind = "chat"'
             )
             keys = [("session", "early_start"), ("agent", "kind")]
-            raise PydanticCustomError(_COMBINATION, "impossible combination", {"text": text, "keys": keys})
+            raise PydanticCustomError(COMBINATION, "impossible combination", {"text": text, "keys": keys})
         if self.session.turn_max_delay < self.session.turn_min_delay:
             text = "turn_max_delay must not be less than turn_min_delay"
             keys = [("session", "turn_min_delay"), ("session", "turn_max_delay")]
-            raise PydanticCustomError(_COMBINATION, "impossible combination", {"text": text, "keys": keys})
+            raise PydanticCustomError(COMBINATION, "impossible combination", {"text": text, "keys": keys})
         return self
 
     def session_config(self) -> SessionConfig:
@@ -405,218 +381,3 @@ class Settings(_Section):
             max_reply_chars=self.agent.max_reply_chars,
             early_start=session.early_start,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsTrace:
-    """Settings, and where they came from."""
-
-    settings: Settings
-    origins: Mapping[str, str]
-    """For each key that is set (`server.port`), what set it last: a file, or an environment variable."""
-
-
-def load_settings(files: Sequence[str | Path], environ: Mapping[str, str]) -> Settings:
-    """The effective settings. Reads the files, so call it before the event loop starts.
-
-    Raises:
-        ConfigError: something is wrong; it tells of everything that is.
-    """
-    return trace_settings(files, environ).settings
-
-
-def trace_settings(files: Sequence[str | Path], environ: Mapping[str, str]) -> SettingsTrace:
-    """As `load_settings`, with the origin of each value."""
-    sources = [*(_read_file(file) for file in files), _read_environment(environ)]
-    owners = {key: source for source in sources for key in source.values}
-    _check(owners, sources)
-    faults = [fault for source in sources for fault in source.faults]
-    if faults:
-        raise ConfigError(faults)
-    settings = Settings.model_validate(_nested(owners))
-    return SettingsTrace(settings, {".".join(key): source.origin(key) for key, source in owners.items()})
-
-
-_Key = tuple[str, str]
-"""Section and key."""
-
-_SECTIONS: dict[str, type[_Section]] = {
-    name: cast("type[_Section]", info.annotation) for name, info in Settings.model_fields.items()
-}
-
-
-@dataclass(slots=True, eq=False)
-class _Source:
-    """A file, or the environment: what it sets, and what is wrong with it."""
-
-    file: str | None
-    """None: the environment."""
-    values: dict[_Key, Any] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
-
-    def origin(self, key: _Key) -> str:
-        return f"environment {_variable(key)}" if self.file is None else self.file
-
-    def add_fault(self, key: _Key, text: str) -> None:
-        place = self.origin(key) if self.file is None else f"{self.file}: {'.'.join(key)}"
-        self.faults.append(f"{place}: {text}")
-
-
-class _NotToml:
-    """Stands for a variable's text that is no TOML value: whatever its setting wants, this is not it."""
-
-
-def _variable(key: _Key) -> str:
-    return ENVIRONMENT_PREFIX + ENVIRONMENT_SEPARATOR.join(key).upper()
-
-
-def _read_file(file: str | Path) -> _Source:
-    source = _Source(str(file))
-    try:
-        content = Path(file).read_bytes()
-    except OSError as error:
-        source.faults.append(f"{file}: cannot be read ({error.strerror})")
-        return source
-    try:
-        document = tomllib.loads(content.decode())
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        source.faults.append(f"{file}: is not UTF-8 text (at line {line})")
-        return source
-    except (ValueError, RecursionError) as error:
-        # TOML that is wrong, or has a number or a nesting beyond what the parser can hold.
-        # What is not finished at the end has no line in the parser's message.
-        line = content.rstrip().count(b"\n") + 1
-        reason = str(error).replace("at end of document", f"at line {line}, the end of the file")
-        source.faults.append(f"{file}: is not TOML: {reason}")
-        return source
-    for section, table in document.items():
-        if section not in _SECTIONS:
-            source.faults.append(f"{file}: {section}: unknown section{_suggestion(section, _SECTIONS)}")
-        elif not isinstance(table, dict):
-            source.faults.append(f"{file}: {section}: must be a section, as [{section}] (is {_kind(table)})")
-        else:
-            for key, value in table.items():
-                _add_value(source, (section, key), value)
-    return source
-
-
-def _read_environment(environ: Mapping[str, str]) -> _Source:
-    source = _Source(None)
-    for variable, text in sorted(environ.items()):
-        if not variable.startswith(ENVIRONMENT_PREFIX) or ENVIRONMENT_SEPARATOR not in variable:
-            continue
-        name = variable.removeprefix(ENVIRONMENT_PREFIX)
-        section, _, key = name.lower().partition(ENVIRONMENT_SEPARATOR)
-        if name != name.upper():
-            source.faults.append(f"environment {variable}: must be in capitals: {_variable((section, key))}")
-        elif section not in _SECTIONS:
-            source.faults.append(f"environment {variable}: unknown section{_suggestion(section, _SECTIONS)}")
-        else:
-            _add_value(source, (section, key), text if _is_text((section, key)) else _toml_value(text))
-    return source
-
-
-def _add_value(source: _Source, key: _Key, value: Any) -> None:
-    section, name = key
-    known = _SECTIONS[section].model_fields
-    if name in known:
-        source.values[key] = value
-    else:
-        source.add_fault(key, f"unknown key{_suggestion(name, known)}")
-
-
-def _is_text(key: _Key) -> bool:
-    """Whether the setting is a string, which nobody wants to quote twice in a shell."""
-    section, name = key
-    info = _SECTIONS[section].model_fields.get(name)
-    if info is None:
-        return False
-    choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
-    return info.annotation is str or any(isinstance(choice, str) for choice in choices)
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        document = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return _NotToml()
-    # More keys: the text goes on after the value, on a line of its own.
-    return document["value"] if len(document) == 1 else _NotToml()
-
-
-def _suggestion(name: str, known: Mapping[str, object]) -> str:
-    matches = difflib.get_close_matches(name.lower(), known, n=1)
-    return f", did you mean {matches[0]}?" if matches else ""
-
-
-def _check(owners: Mapping[_Key, _Source], sources: Sequence[_Source]) -> None:
-    """Add what is wrong with the values to the sources that they come from."""
-    wrong: set[_Key] = set()
-    for error in _errors(owners):
-        if error["type"] != _COMBINATION:
-            section, name, *place = error["loc"]
-            key = (str(section), str(name))
-            owners[key].add_fault(key, "".join(f"item {int(index) + 1}: " for index in place) + _text(error))
-            wrong.add(key)
-    # pydantic looks at combinations only in a section without other errors. A combination with a wrong value is none.
-    sound = {key: source for key, source in owners.items() if key not in wrong}
-    for error in _errors(sound):
-        keys: list[_Key] = error["ctx"]["keys"]
-        if wrong.isdisjoint(keys):
-            # Defaults fit together, so at least one of the keys is set; the one that was set last is to blame.
-            key = max((key for key in keys if key in owners), key=lambda key: sources.index(owners[key]))
-            owners[key].add_fault(key, error["ctx"]["text"])
-
-
-def _errors(owners: Mapping[_Key, _Source]) -> list[ErrorDetails]:
-    try:
-        Settings.model_validate(_nested(owners))
-    except ValidationError as error:
-        return error.errors(include_url=False)
-    return []
-
-
-def _nested(owners: Mapping[_Key, _Source]) -> dict[str, dict[str, Any]]:
-    document: dict[str, dict[str, Any]] = {}
-    for (section, name), source in owners.items():
-        document.setdefault(section, {})[name] = source.values[section, name]
-    return document
-
-
-_TEXTS = {
-    "bool_type": "must be true or false",
-    "int_type": "must be an integer",
-    "float_type": "must be a number",
-    "string_type": "must be a string",
-    "tuple_type": "must be an array",
-    "string_too_short": "must not be empty",
-    "literal_error": "must be {expected}",
-    "finite_number": "must be a finite number",
-    "greater_than": "must be more than {gt:g}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than_equal": "must be at most {le:g}",
-}
-"""pydantic's errors in the words of somebody who writes a file. Never with the value: it may be a secret."""
-
-_KINDS: dict[type, str] = {
-    bool: "a boolean",
-    int: "an integer",
-    float: "a float",
-    str: "a string",
-    list: "an array",
-    dict: "a table",
-    _NotToml: "not a TOML value",
-}
-
-
-def _text(error: ErrorDetails) -> str:
-    text = _TEXTS[error["type"]].format_map(error.get("ctx", {})) if error["type"] in _TEXTS else error["msg"]
-    wrong_type = error["type"].endswith("_type") or (
-        error["type"] == "literal_error" and type(error["input"]) is not str
-    )
-    return f"{text} (is {_kind(error['input'])})" if wrong_type else text
-
-
-def _kind(value: object) -> str:
-    return _KINDS.get(type(value), "a date or time")
