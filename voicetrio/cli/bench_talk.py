@@ -27,8 +27,9 @@ from voicetrio.cli.say import receive_speech
 from voicetrio.core.errors import VoicetrioError
 from voicetrio.core.pcm import Resampler
 
-QUESTION = "Please open the door for me."
-"""Pocketsphinx hears several of its words when espeak-ng says them. How well is of no account: one makes a turn."""
+QUESTION = "Where is the house?"
+"""Pocketsphinx hears a whole sentence in it when espeak-ng says it. Most others end for it in words such as "the", and then
+the turn's maximum delay is measured, which is waited for when somebody seems to go on."""
 
 TURNS_MAX = 10_000
 
