@@ -14,7 +14,7 @@ PY_FILES = $(shell git ls-files '*.py' ':!voicetrio/v1')
 SEEDS ?= 10000
 FIRST ?= 0
 
-.PHONY: run test check bench simulate proto clean
+.PHONY: run test check bench simulate screenshots proto clean
 
 run: $(RUN_VENV)/.installed
 	$(RUN_VENV)/bin/python run.py --config $(CONFIG)
@@ -37,6 +37,9 @@ bench: $(RUN_VENV)/.installed
 
 simulate: $(TEST_VENV)/.installed
 	$(TEST_VENV)/bin/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
+
+screenshots: $(TEST_VENV)/.installed
+	$(TEST_VENV)/bin/python -m tests.browser.screenshots
 
 proto: $(CHECK_VENV)/.installed
 	$(PROTOC) --python_out=. --pyi_out=. --grpclib_python_out=. $(PROTO)

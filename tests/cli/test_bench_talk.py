@@ -253,7 +253,7 @@ async def say_question(peer: Peer) -> None:
 @pytest.mark.usefixtures("_quick")
 async def test_the_question_is_spoken_by_the_server_and_the_first_turn_is_not_counted():
     async def script(peer: Peer) -> None:
-        if peer.path.startswith("/ws/say-"):
+        if peer.path.startswith("/ws/session-"):
             await say_question(peer)
         elif len(server.peers) == 4:
             await says()(peer)

@@ -17,7 +17,7 @@ async def test_a_pipe_gets_the_finals_one_per_line_and_nothing_else(wav):
     async with open_fake_server(hears("hello there", "", "good bye")) as server:
         assert await run(server, [wav()]) == (0, "hello there\ngood bye\n", "")
         (peer,) = server.peers
-    assert peer.path.startswith("/ws/transcribe-")
+    assert peer.path.startswith("/ws/session-")
     assert bytes(peer.audio) == b"\1\0" * 8000
     assert [message["type"] for message in peer.messages] == ["session.configure", "session.close"]
 

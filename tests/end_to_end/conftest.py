@@ -1,5 +1,5 @@
 """Servers for the tests: `server` and `exact_server` are shared by all that leave them as they were; `start_server`
-gives a test one of its own. What tests have measured (`record_property`) is shown at the end, also when they pass."""
+gives a test one of its own."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,13 +48,3 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     finally:
         for process in started:
             process.kill()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
-    measured = [(report, report.user_properties) for report in reports if report.when == "call"]
-    if any(properties for _, properties in measured):
-        terminalreporter.section("measured")
-    for report, properties in measured:
-        for name, value in properties:
-            terminalreporter.write_line(f"{report.nodeid.split('::')[-1]}: {name}: {value}")

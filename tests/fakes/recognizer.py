@@ -9,6 +9,7 @@ import trio
 from tests.fakes.audio import words_in
 from voicetrio.core.errors import WorkerBusy, WorkerUnavailable
 from voicetrio.core.hypothesis import Architecture, Hypothesis, Word, Working
+from voicetrio.session.overview import WorkerOverview
 from voicetrio.session.ports import StreamConfig
 
 
@@ -58,6 +59,9 @@ class FakeRecognizer:
     def languages(self) -> tuple[str, ...]:
         return ("en", "de")
 
+    def overview(self) -> tuple[WorkerOverview, ...]:
+        return (WorkerOverview("fake:1", True, "fake", self.slots, "", 0),)
+
     @asynccontextmanager
     async def open_stream(self, config: StreamConfig) -> AsyncIterator["FakeStream"]:
         await trio.lowlevel.checkpoint()
@@ -84,6 +88,7 @@ class FakeRecognizer:
 
 
 class FakeStream:
+    worker = "fake:1"
     model = "fake"
 
     def __init__(self, owner: FakeRecognizer, behaviour: Behaviour, nursery: trio.Nursery) -> None:

@@ -108,6 +108,10 @@ class Door:
         self._app = app
         self._nursery = nursery
 
+    def give(self, house: House) -> None:
+        """Another house for the same app."""
+        self.house = self._app.house = house
+
     def call(self, session_id: str = "one", query: str = "", **headers: str) -> Caller:
         """A new connection, which is under way."""
         caller = Caller()
@@ -122,9 +126,14 @@ class Door:
 
     async def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], Any]:
         """What an HTTP client gets: status, headers (their names in lower case), and the body's JSON."""
+        status, found, body = await self.fetch(path, **headers)
+        return status, found, json.loads(body)
+
+    async def fetch(self, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        """The same of anything that is no JSON."""
         response = await self._app.test_client().get(path, headers=headers)
         found = {name.lower(): value for name, value in response.headers.items()}
-        return response.status_code, found, json.loads(await response.get_data())
+        return response.status_code, found, bytes(await response.get_data(as_text=False))
 
 
 @asynccontextmanager

@@ -50,6 +50,10 @@ class Stream:
         self._delivered = 0
 
     @property
+    def worker(self) -> str:
+        return "simulated:1"
+
+    @property
     def model(self) -> str:
         return "simulated"
 

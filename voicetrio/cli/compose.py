@@ -20,6 +20,7 @@ from voicetrio.metrics import make_telemetry
 from voicetrio.session.ports import Ports
 from voicetrio.session.turn_detectors import AlwaysOver, TurnWords
 from voicetrio.settings import AgentSettings, ConfigError, Settings
+from voicetrio.tokens import TokenConfig, TokenDesk, make_desk
 from voicetrio.vad.webrtc import WebRtcDetector
 from voicetrio.worker.config import WorkerConfig
 from voicetrio.workers.pool import open_pool
@@ -73,6 +74,40 @@ def _agent_config(agent: AgentSettings, key: str) -> AgentConfig:
     )
 
 
+def admin_key(settings: Settings) -> str:
+    """What opens the operator's page. Reads the key's file, if there is one. Raises `ConfigError`."""
+    try:
+        return settings.server.read_admin_key()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(["server.admin_key_file: cannot be read any more"]) from None
+
+
+def token_config(settings: Settings) -> TokenConfig | None:
+    """How tokens for LiveKit rooms are made; None: no keys are configured. Reads their files. Raises `ConfigError`."""
+    livekit = settings.livekit
+    if not livekit.configured:
+        return None
+    try:
+        key, secret = livekit.keys()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(["livekit.api_key_file, livekit.api_secret_file: cannot be read any more"]) from None
+    return TokenConfig(
+        server_url=livekit.url,
+        api_key=key,
+        api_secret=secret,
+        ttl=livekit.token_ttl,
+        agent_name=livekit.agent_name,
+        shared_rooms=livekit.shared_rooms,
+        per_minute=livekit.tokens_per_minute,
+    )
+
+
+def _make_tokens(settings: Settings) -> TokenDesk | None:
+    """Blocks while it reads files and imports what signs."""
+    config = token_config(settings)
+    return None if config is None else make_desk(config)
+
+
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
     """Everything that the app serves, with its workers ready.
@@ -120,4 +155,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             session_limits=settings.session_limits(),
             allowed_origins=settings.server.allowed_origins,
             loopback_only=is_loopback(settings.server.host),
+            admin_key=await trio.to_thread.run_sync(admin_key, settings),
+            tokens=await trio.to_thread.run_sync(_make_tokens, settings),
+            livekit_url=settings.livekit.url,
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from voicetrio.settings import ConfigError, Settings, SettingsTrace, trace_settings
 
-SECRETS = ("api_key", "api_secret", "token")
+SECRETS = ("admin_key", "api_key", "api_secret", "token")
 """Keys whose values are never shown: this output ends in bug reports."""
 
 

@@ -15,6 +15,7 @@ from voicetrio.cli.native_errors import ConnectionLost, SessionFailed
 from voicetrio.cli.wav_file import SAMPLE_BYTES, wav_bytes, write_whole
 from voicetrio.cli.with_server import add_server_arguments, run_with_server
 from voicetrio.core.errors import VoicetrioError
+from voicetrio.session.session_id import new_session_id
 
 SILENCE_S = 120.0
 """Seconds between two messages: a slow engine on a slow machine may need this for its first sound."""
@@ -84,7 +85,7 @@ async def receive_speech(server_url: str, request: dict[str, Any], err: TextIO) 
     """What a `tts.speak` with the fields of `request` brings. Raises: VoicetrioError, if not all of it came."""
     speech = Speech(request_id=f"say-{secrets.token_hex(8)}")
     fields = {name: value for name, value in request.items() if value is not None}
-    async with open_native_session(server_url, f"say-{secrets.token_hex(8)}") as session:
+    async with open_native_session(server_url, new_session_id()) as session:
         session.limit_silence(SILENCE_S)
         try:
             async for message in session:

@@ -4,7 +4,6 @@ One session per file, one file after the other; how a file goes through its sess
 """
 
 import argparse
-import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from voicetrio.cli.transcribe_file import FileRun
 from voicetrio.cli.transcript_view import Format, Transcript, Writer, new_writer, open_view
 from voicetrio.cli.with_server import add_server_arguments, run_with_server
 from voicetrio.core.errors import VoicetrioError
+from voicetrio.session.session_id import new_session_id
 
 PATIENCE_MS = 86_400_000
 """A day, the longest a server takes: a session of ours ends when the file does."""
@@ -66,7 +66,7 @@ async def _transcribe_file(
 ) -> None:
     """Fills the transcript. Raises: VoicetrioError; what came before it is in the transcript, and shown."""
     async with open_audio(transcript.file) as audio:
-        session_id = f"transcribe-{secrets.token_hex(8)}"
+        session_id = new_session_id()
         with open_view(out, err, title=Path(transcript.file).name, duration_s=audio.duration_s) as view:
             # A file may be silent for long: that is no sign that nobody is there any more.
             settings: dict[str, Any] = {"init_timeout_ms": PATIENCE_MS, "hold_timeout_ms": PATIENCE_MS}

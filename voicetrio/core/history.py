@@ -60,6 +60,11 @@ class History:
         """Oldest first."""
         return tuple(self._turns)
 
+    @property
+    def count(self) -> int:
+        """Turns that there were, with those that were forgotten."""
+        return len(self._turns) + self.forgotten
+
     def add(self, turn: Exchange) -> None:
         """A turn begins; it may change until it ends, and then `trim` is called."""
         self._turns.append(turn)

@@ -7,10 +7,14 @@ from quart import Response
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIWebsocketConnection
 
+from voicetrio.core.rate_limit import RateLimit
 from voicetrio.gateway.entrance import serve_connection
 from voicetrio.gateway.history import give_history
 from voicetrio.gateway.house import House
 from voicetrio.gateway.link import Connection
+from voicetrio.gateway.livekit import give_token, give_token_of_the_document
+from voicetrio.gateway.operator import FAILURES_PER_MINUTE, give_sessions, give_sessions_page
+from voicetrio.gateway.pages import give_file, give_page, wants_html
 
 _PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -51,14 +55,46 @@ def make_gateway() -> Gateway:
         return Response(text, content_type=_PROMETHEUS_TEXT)
 
     @app.get("/")
-    async def index() -> Response:  # noqa: ASYNC124
-        return _json(
-            '{"service":"voicetrio","websocket":"/ws/{session_id}","see":["/healthz","/readyz","/metrics"]}', 200
-        )
+    async def index() -> Response:
+        if wants_html():
+            response = await give_page(app.in_house(), "index")
+        else:
+            response = _json(
+                '{"service":"voicetrio","websocket":"/ws/{session_id}","see":["/healthz","/readyz","/metrics"]}', 200
+            )
+        response.headers["Vary"] = "Accept"
+        return response
+
+    @app.get("/isolation")
+    async def isolation() -> Response:
+        return await give_page(app.in_house(), "isolation")
+
+    @app.get("/web/<path:path>")
+    async def web(path: str) -> Response:
+        return await give_file(path)
+
+    wrong_keys = RateLimit(FAILURES_PER_MINUTE)
+
+    @app.get("/sessions")
+    async def sessions_page() -> Response:
+        return await give_sessions_page(app.in_house(), wrong_keys)
+
+    @app.get("/v1/sessions")
+    async def sessions() -> Response:  # noqa: ASYNC124
+        return give_sessions(app.in_house(), wrong_keys)
 
     @app.get("/v1/sessions/<session_id>/history")
     async def history(session_id: str) -> Response:  # noqa: ASYNC124
         return give_history(app.in_house(), session_id)
+
+    @app.route("/v1/livekit/token", methods=["POST", "OPTIONS"])
+    @app.route("/api/v2/sandbox/connection-details", methods=["POST", "OPTIONS"])
+    async def livekit_token() -> Response:
+        return await give_token(app.in_house())
+
+    @app.route("/api/token", methods=["GET", "POST", "OPTIONS"])
+    async def token() -> Response:
+        return await give_token_of_the_document(app.in_house())
 
     @app.websocket("/ws/<session_id>")
     async def session(session_id: str) -> None:

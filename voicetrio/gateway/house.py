@@ -1,15 +1,19 @@
 """What the gateway serves, as it is given by the composition root."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from voicetrio.core.config import SessionConfig, SessionLimits
+from voicetrio.core.token_request import IssuedToken, TokenRequest
 from voicetrio.gateway.registry import Registry
+from voicetrio.session.overview import WorkerOverview
 from voicetrio.session.ports import Ports, Recognizer, Synthesizer, Telemetry
 
 
 class GatewayTelemetry(Telemetry, Protocol):
     def connection_refused(self, why: str) -> None: ...
+    def token_request(self, outcome: str) -> None: ...
+    def admin_refused(self, why: str) -> None: ...
     def render(self) -> bytes | None:
         """All metrics in Prometheus' text format; None where none are kept."""
         ...
@@ -18,6 +22,30 @@ class GatewayTelemetry(Telemetry, Protocol):
 class Workers(Recognizer, Synthesizer, Protocol):
     @property
     def ready(self) -> bool: ...
+
+    def overview(self) -> tuple[WorkerOverview, ...]: ...
+
+
+class TokenDesk(Protocol):
+    """Hands out tokens for LiveKit rooms."""
+
+    @property
+    def server_url(self) -> str:
+        """Where clients find the LiveKit server."""
+        ...
+
+    @property
+    def agent_name(self) -> str:
+        """The only agent that a client may ask for; empty: none."""
+        ...
+
+    def wait(self, address: str) -> float:
+        """Whether this address may ask now: 0, and it counts; or the seconds until it may."""
+        ...
+
+    def issue(self, request: TokenRequest) -> IssuedToken:
+        """Raises `RoomRefused` or `RoomTaken`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +60,9 @@ class House:
     session_limits: SessionLimits
     allowed_origins: tuple[str, ...]
     loopback_only: bool
+    admin_key: str = field(default="", repr=False)
+    """What opens the operator's page; empty: nothing does."""
+    tokens: TokenDesk | None = None
+    """None: no LiveKit keys are configured."""
+    livekit_url: str = ""
+    """Where browsers find the LiveKit server, such as `wss://livekit.example.org`; empty: there is none."""

@@ -41,6 +41,14 @@ class Registry:
         return len(self._sessions)
 
     @property
+    def max_sessions(self) -> int:
+        return self._max
+
+    def sessions(self) -> tuple[Session, ...]:
+        """All that live now, those that wait for their clients among them."""
+        return tuple(self._sessions.values())
+
+    @property
     def full(self) -> bool:
         return len(self._sessions) >= self._max
 

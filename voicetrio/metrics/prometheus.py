@@ -19,6 +19,18 @@ _OUTCOMES = ("completed", "interrupted", "failed")
 _TURNS = ("completed", "interrupted", "failed", "cancelled", "withdrawn")
 _BARGE_INS = ("confirmed", "false_alarm")
 _REFUSALS = ("origin", "bad_session_id", "in_use", "going_away", "overloaded")
+_TOKENS = (
+    "issued",
+    "bad_request",
+    "not_configured",
+    "origin",
+    "rate_limited",
+    "room_refused",
+    "room_taken",
+    "too_large",
+    "too_slow",
+)
+_ADMIN_REFUSALS = ("wrong_key", "too_many")
 _ERROR_CODES = (
     "agent_bad_message",
     "agent_bad_session_id",
@@ -103,6 +115,12 @@ class PrometheusTelemetry:
         self._errors = self._counters("voicetrio_client_errors_total", "Errors told to clients", "code", _ERROR_CODES)
         self._refused = self._counters(
             "voicetrio_connections_refused_total", "Connections refused at the door", "why", _REFUSALS
+        )
+        self._tokens = self._counters(
+            "voicetrio_tokens_total", "Requests for LiveKit tokens by what became of them", "outcome", _TOKENS
+        )
+        self._admin_refused = self._counters(
+            "voicetrio_admin_refused_total", "Wrong keys for the operator's page", "why", _ADMIN_REFUSALS
         )
         self._utterances = self._counters(
             "voicetrio_utterances_total", "Texts to speak, by how that ended", "outcome", _OUTCOMES
@@ -216,6 +234,12 @@ class PrometheusTelemetry:
 
     def connection_refused(self, why: str) -> None:
         self._refused.labels(why).inc()
+
+    def admin_refused(self, why: str) -> None:
+        self._admin_refused.labels(why).inc()
+
+    def token_request(self, outcome: str) -> None:
+        self._tokens.labels(outcome).inc()
 
     def workers_ready(self, count: int) -> None:
         self._ready.set(count)

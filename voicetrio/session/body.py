@@ -235,6 +235,9 @@ class Body:
                 stack.enter_context(self.ear.mute())
             yield
 
+    def speech_failed(self, code: str, message: str, request_id: str) -> None:
+        self.reporter.error(code, message, recoverable=True, request_id=request_id)
+
     @contextmanager
     def conversing(self) -> Iterator[None]:
         with self._timeouts.paused():

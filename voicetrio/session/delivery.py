@@ -95,6 +95,10 @@ class Delivery:
         self._opened_at = self._heard_at = trio.current_time()
 
     @property
+    def stream(self) -> RecognizerStream:
+        return self._stream
+
+    @property
     def served_for(self) -> float:
         """Seconds from the opening to the last sign of life."""
         return self._heard_at - self._opened_at

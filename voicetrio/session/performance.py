@@ -34,6 +34,10 @@ class Mouth(Protocol):
         """Where the next audio begins, in milliseconds of the client's audio clock."""
         ...
 
+    def speech_failed(self, code: str, message: str, request_id: str) -> None:
+        """Tell the client."""
+        ...
+
 
 class Performance:
     def __init__(
@@ -187,13 +191,5 @@ class Performance:
             case _:
                 code = "tts_failed"
         reason = "the synthesis gave no sound" if error is None else str(error)
-        self._telemetry.client_error(code)
-        self._outbox.post(
-            {
-                "type": "error",
-                "code": code,
-                "message": f"{'tts.speak' if utterance.turn_id is None else 'the reply'}: {reason}",
-                "recoverable": True,
-                "request_id": utterance.request_id,
-            }
-        )
+        what = "tts.speak" if utterance.turn_id is None else "the reply"
+        self._mouth.speech_failed(code, f"{what}: {reason}", utterance.request_id)

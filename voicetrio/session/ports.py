@@ -44,6 +44,11 @@ class RecognizerStream(Protocol):
     """One session's stream to one worker. Sends and receives come from two tasks. Positions are absolute samples."""
 
     @property
+    def worker(self) -> str:
+        """Which worker it is, for the operator: an address, or the name of a socket file."""
+        ...
+
+    @property
     def model(self) -> str:
         """Engine and model, for people."""
         ...

@@ -116,6 +116,11 @@ class Recognition:
             done = self._delivery.sent
         return (self._ring.head if stop is None else stop) - max(done, start)
 
+    @property
+    def stream(self) -> RecognizerStream | None:
+        """The stream that is held now; None while none is needed, or none can be had."""
+        return None if self._delivery is None else self._delivery.stream
+
     def excuse(self, seconds: float, *, now: float) -> None:
         """Audio of so many seconds will come at once, through no fault of the client; soon, or not at all."""
         self._excused += int(seconds * SAMPLE_RATE)

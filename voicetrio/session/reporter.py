@@ -39,12 +39,15 @@ class Reporter:
         self._had_partial = False
         self.transcribed = 0
         """Segments in which words were heard."""
+        self.last_error: tuple[str, float] | None = None
+        """The code of the last `error` that the client was told, and when, on trio's clock."""
 
     def configured(self, config: SessionConfig) -> None:
         self._outbox.post({"type": "session.configured", "config": config.as_message()})
 
     def error(self, code: str, message: str, *, recoverable: bool, **more: object) -> None:
         self._telemetry.client_error(code)
+        self.last_error = (code, trio.current_time())
         self._log.info("client_error", code=code, recoverable=recoverable)
         self._outbox.post({"type": "error", "code": code, "message": message, "recoverable": recoverable, **more})
 

@@ -33,6 +33,7 @@ from voicetrio.session.identity import Identity, is_temporary
 from voicetrio.session.line import Attachment, Line
 from voicetrio.session.log import SessionLog
 from voicetrio.session.outbox import SlowClient
+from voicetrio.session.overview import Overview, overview_of
 from voicetrio.session.ports import Link, Ports
 from voicetrio.session.reporter import welcome_message
 from voicetrio.session.timeouts import Timeouts
@@ -132,6 +133,18 @@ class Session:
     def over(self) -> bool:
         """Whether the session takes no connection any more."""
         return self._line.released
+
+    def overview(self) -> Overview:
+        """What its operator may know of it, now: nothing that anybody said. Cheap, and also while it ends."""
+        away = self._line.current is None and not self._line.released
+        return overview_of(
+            self._body,
+            session_id=self.session_id,
+            state=self.state,
+            started=self._started,
+            connected=self._line.current is not None,
+            away_since=(self._started if self._left_at is None else self._left_at) if away else None,
+        )
 
     def attach(self, link: Link, *, received: int | None = None) -> Attachment:
         """Talk to the client over this connection from now on; one that it had before is given up.

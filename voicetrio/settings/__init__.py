@@ -4,12 +4,14 @@ Nobody should have to start a server five times to find five typing errors: a mi
 others. `config/default.toml` shows every key; a test holds it and `schema` together.
 """
 
+from voicetrio.settings.livekit import LiveKitSettings
 from voicetrio.settings.loading import ConfigError, SettingsTrace, load_settings, trace_settings
 from voicetrio.settings.schema import AgentSettings, LogSettings, ServerSettings, SessionSettings, Settings
 
 __all__ = [
     "AgentSettings",
     "ConfigError",
+    "LiveKitSettings",
     "LogSettings",
     "ServerSettings",
     "SessionSettings",

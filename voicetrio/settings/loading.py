@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from voicetrio.core.errors import VoicetrioError
-from voicetrio.settings.schema import COMBINATION, Section, Settings
+from voicetrio.settings.schema import Settings
+from voicetrio.settings.section import COMBINATION, Section
 
 ENVIRONMENT_PREFIX = "VOICETRIO_"
 ENVIRONMENT_SEPARATOR = "__"

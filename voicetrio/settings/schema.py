@@ -1,17 +1,18 @@
 """What the operator can set: the sections and their keys, each with its type, its default and its bounds."""
 
 import math
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from voicetrio.core.backpressure import MIN_MAX_RATE
 from voicetrio.core.config import SAMPLE_RATE, Duplex, OnOff, Sensitivity, SessionConfig, SessionLimits
 from voicetrio.core.ring import CAPACITY_SAMPLES
 from voicetrio.core.states import StateTimeouts
+from voicetrio.settings.livekit import LiveKitSettings
+from voicetrio.settings.section import COMBINATION, Section, is_printable, read_key
 
 DEFAULT_INSTRUCTIONS = (
     "You are talking with somebody by voice. What they say comes from speech recognition and may be misheard; what you "
@@ -19,9 +20,6 @@ DEFAULT_INSTRUCTIONS = (
 )
 
 RING_SECONDS = CAPACITY_SAMPLES / SAMPLE_RATE
-
-COMBINATION = "combination"
-"""The type of those errors that several keys make together."""
 
 
 def _check_address(address: str, least_port: int) -> str:
@@ -45,12 +43,12 @@ def _check_address(address: str, least_port: int) -> str:
     return address
 
 
-def _is_printable(key: str) -> bool:
-    return all("!" <= character <= "~" for character in key)
+def _is_admin_key(key: str) -> bool:
+    """Whether it can be sent in a header, and is long enough not to be found by trying."""
+    return len(key) >= 16 and is_printable(key)
 
 
-def _read_key(file: str) -> str:
-    return Path(file).read_text(encoding="utf-8").strip()
+_ADMIN_KEY_FAULT = "must be 16 or more characters of printable ASCII without spaces: it opens the operator's page"
 
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -58,12 +56,6 @@ Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(min_length=1)]
 RemoteAddress = Annotated[str, AfterValidator(lambda address: _check_address(address, 1))]
 ListenAddress = Annotated[str, AfterValidator(lambda address: _check_address(address, 0))]
-
-
-class Section(BaseModel):
-    """Strict: TOML has types, so "8000" for 8000 is a mistake."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 class ServerSettings(Section):
@@ -80,6 +72,42 @@ class ServerSettings(Section):
     """Sessions at once; the next is refused. Each keeps 1.9 MB for its ring and may ask for a worker's slot."""
     shutdown_grace: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0
     """Seconds that sessions may take to say goodbye at SIGTERM: half of what container runtimes wait before SIGKILL."""
+    admin_key: str = ""
+    """What opens the operator's page, /sessions; empty: nothing does. At least 16 characters, better random ones, and
+    better from the environment or a file."""
+    admin_key_file: str = ""
+    """A file that holds the key, as secrets are mounted in containers."""
+
+    @field_validator("admin_key")
+    @classmethod
+    def _is_hard_to_guess(cls, value: str) -> str:
+        if value and not _is_admin_key(value):
+            raise PydanticCustomError("admin_key", _ADMIN_KEY_FAULT)
+        return value
+
+    @field_validator("admin_key_file")
+    @classmethod
+    def _holds_an_admin_key(cls, value: str) -> str:
+        if value:
+            try:
+                key = read_key(value)
+            except (OSError, UnicodeDecodeError):
+                raise PydanticCustomError("admin_key_file", "cannot be read as a text file") from None
+            if not _is_admin_key(key):
+                raise PydanticCustomError("admin_key_file", f"the key in it {_ADMIN_KEY_FAULT}")
+        return value
+
+    def read_admin_key(self) -> str:
+        """The key, wherever it is kept. Reads its file, so call it before the event loop starts, or in a thread."""
+        return read_key(self.admin_key_file) if self.admin_key_file else self.admin_key
+
+    @model_validator(mode="after")
+    def _keep_the_admin_key_in_one_place(self) -> "ServerSettings":
+        if self.admin_key and self.admin_key_file:
+            text = "admin_key and admin_key_file are both set: give the key in one place"
+            keys = [("server", "admin_key"), ("server", "admin_key_file")]
+            raise PydanticCustomError(COMBINATION, "impossible combination", {"text": text, "keys": keys})
+        return self
 
 
 class SessionSettings(Section):
@@ -232,7 +260,7 @@ class AgentSettings(Section):
     @field_validator("api_key")
     @classmethod
     def _is_a_header(cls, value: str) -> str:
-        if not _is_printable(value):
+        if not is_printable(value):
             raise PydanticCustomError("api_key", "must be printable ASCII without spaces: it is sent in a header")
         return value
 
@@ -241,16 +269,16 @@ class AgentSettings(Section):
     def _holds_a_key(cls, value: str) -> str:
         if value:
             try:
-                key = _read_key(value)
+                key = read_key(value)
             except (OSError, UnicodeDecodeError):
                 raise PydanticCustomError("api_key_file", "cannot be read as a text file") from None
-            if not key or not _is_printable(key):
+            if not key or not is_printable(key):
                 raise PydanticCustomError("api_key_file", "must hold one line of printable ASCII without spaces")
         return value
 
     def key(self) -> str:
         """The key, wherever it is kept. Reads its file, so call it before the event loop starts, or in a thread."""
-        return _read_key(self.api_key_file) if self.api_key_file else self.api_key
+        return read_key(self.api_key_file) if self.api_key_file else self.api_key
 
     @model_validator(mode="after")
     def _fit_the_kind(self) -> "AgentSettings":
@@ -321,6 +349,7 @@ class Settings(Section):
     stt: SttSettings = Field(default_factory=SttSettings)
     tts: TtsSettings = Field(default_factory=TtsSettings)
     agent: AgentSettings = Field(default_factory=AgentSettings)
+    livekit: LiveKitSettings = Field(default_factory=LiveKitSettings)
     workers: WorkersSettings = Field(default_factory=WorkersSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     log: LogSettings = Field(default_factory=LogSettings)

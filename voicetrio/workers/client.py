@@ -9,6 +9,7 @@ the worker, also when the task was cancelled: the slot is free as soon as the wo
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import PurePosixPath
 from typing import Any
 
 import trio
@@ -33,6 +34,13 @@ one worker that hangs the next has its turn."""
 
 _LEAVE_TIMEOUT = 1.0
 """Seconds for leaving a call. It does not wait for the peer; this only bounds a loop that is busy."""
+
+
+def worker_name(address: str) -> str:
+    """What the operator knows a worker by: its address, or the name of its socket file. Where that lies is nobody's
+    business but this machine's.
+    """
+    return f"unix:{PurePosixPath(address).name}" if address.startswith("unix:") else address
 
 
 class _Left(Exception):
@@ -146,12 +154,17 @@ class TranscribeStream:
 
     def __init__(self, address: str, call: Any, loop: trio_asyncio.TrioEventLoop) -> None:
         self._address = address
+        self._worker = worker_name(address)
         self._call = call
         self._send = trio_asyncio.aio_as_trio(call.send_message, loop=loop)
         self._receive = trio_asyncio.aio_as_trio(call.recv_message, loop=loop)
         self._receive_status = trio_asyncio.aio_as_trio(call.recv_trailing_metadata, loop=loop)
         self._model = ""
         self._architecture: Architecture = "streaming"
+
+    @property
+    def worker(self) -> str:
+        return self._worker
 
     @property
     def model(self) -> str:

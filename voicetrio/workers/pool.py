@@ -15,9 +15,10 @@ import trio
 import trio_asyncio
 
 from voicetrio.core.errors import WorkerBusy, WorkerError, WorkerUnavailable
+from voicetrio.session.overview import WorkerOverview
 from voicetrio.session.ports import RecognizerStream, SpeechRequest, SpeechStream, StreamConfig
 from voicetrio.v1 import worker_pb2 as pb
-from voicetrio.workers.client import WorkerClient, open_client
+from voicetrio.workers.client import WorkerClient, open_client, worker_name
 
 _UNREADY_INTERVAL = 0.1
 """Seconds between looks at a worker that is not ready: a restarted one should be used at once."""
@@ -68,6 +69,10 @@ class Pool:
     def voices(self) -> tuple[str, ...]:
         known = (voice.name for member in self.members for voice in member.description.tts.voices)
         return tuple(dict.fromkeys(known))
+
+    def overview(self) -> tuple[WorkerOverview, ...]:
+        """For the operator, in the order in which they are asked for a stream."""
+        return tuple(_overview_of(member) for member in self.members)
 
     def open_stream(self, config: StreamConfig) -> AbstractAsyncContextManager[RecognizerStream]:
         return self._first_that_takes("stt", lambda client: client.open_stream(config))
@@ -137,6 +142,18 @@ class Pool:
         log.info("worker_ready" if ready else "worker_not_ready", worker=member.client.address)
         member.changed.set()
         member.changed = trio.Event()
+
+
+def _overview_of(member: Member) -> WorkerOverview:
+    stt, tts = member.description.stt, member.description.tts
+    return WorkerOverview(
+        name=worker_name(member.client.address),
+        ready=member.ready,
+        hears_with=f"{stt.engine} {stt.model}".strip(),
+        stt_slots=stt.slots,
+        speaks_with=tts.engine,
+        tts_slots=tts.slots,
+    )
 
 
 @asynccontextmanager

@@ -1,0 +1,262 @@
+/**
+ * A call in a LiveKit room of its own: it asks for a token, joins, gives the microphone, and plays what it hears there.
+ *
+ * LiveKit's client does the work; it is loaded when the first such call is made, from our own copy.
+ */
+
+import { CallError, trouble } from "./errors.js";
+import { LevelMeter } from "./level_meter.js";
+
+/** Milliseconds for the token: it is made without asking anybody. */
+const TOKEN_MS = 10_000;
+
+/** Milliseconds for an agent to come into the room, before the caller is told that nobody has. */
+const AGENT_MS = 15_000;
+
+/** Attributes and topics, as LiveKit's agents use them. */
+const AGENT_STATE = "lk.agent.state";
+const TRANSCRIPTION = "lk.transcription";
+const CHAT = "lk.chat";
+
+/** @type {Record<string, import("./call_state.js").State>} */
+const STATES = { idle: "listening", listening: "listening", thinking: "thinking", speaking: "speaking" };
+
+/** @returns {Promise<any>} the module */
+function loadClient() {
+  return import("../vendor/livekit-client/livekit-client.esm.mjs").catch((error) => {
+    throw new CallError("client_missing", error);
+  });
+}
+
+/**
+ * @param {string} url of the token endpoint
+ * @param {string} room
+ * @param {AbortSignal} signal
+ * @returns {Promise<{server_url: string, participant_token: string}>}
+ */
+async function askForToken(url, room, signal) {
+  /** @type {Response} */ let response;
+  try {
+    response = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ room_name: room }),
+      cache: "no-store",
+      credentials: "same-origin",
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TOKEN_MS)]),
+    });
+  } catch (error) {
+    throw new CallError("unreachable", error);
+  }
+  if (response.status === 429) throw new CallError("server_busy");
+  if (!response.ok) throw new CallError("token_refused");
+  const answer = await response.json().catch(() => ({}));
+  if (typeof answer.participant_token !== "string") throw new CallError("token_refused");
+  return answer;
+}
+
+export class LiveKitCall {
+  #context;
+  #stream;
+  #options;
+  #events;
+  #giveUp = new AbortController();
+  /** @type {any} LiveKit's module */ #sdk = null;
+  /** @type {any} */ #room = null;
+  /** @type {any} */ #published = null;
+  #muted = false;
+  #joined = false;
+  #cut = false;
+  #over = false;
+  #agentState = "";
+  #agentTimer = 0;
+  #source;
+  #microphoneMeter;
+  #speakerMeter;
+  /** @type {Map<any, {element: HTMLMediaElement, source: AudioNode}>} */ #heard = new Map();
+
+  /**
+   * @param {AudioContext} context
+   * @param {MediaStream} stream ours from now on
+   * @param {{livekitUrl: string, tokenUrl: string, sessionId: string, room: string}} options
+   * @param {import("./native_call.js").CallEvents} events
+   */
+  constructor(context, stream, options, events) {
+    this.#context = context;
+    this.#stream = stream;
+    this.#options = options;
+    this.#events = events;
+    this.#source = context.createMediaStreamSource(stream);
+    this.#microphoneMeter = new LevelMeter(context);
+    this.#speakerMeter = new LevelMeter(context);
+    this.#source.connect(this.#microphoneMeter.node);
+    this.#speakerMeter.node.connect(context.destination);
+    for (const track of stream.getAudioTracks()) {
+      track.onended = () => this.#end({ error: true, ...trouble("microphone_lost") });
+    }
+    this.#join().catch((error) => {
+      const code = error instanceof CallError ? error.code : "unreachable";
+      this.#end({ error: true, ...trouble(code) });
+    });
+  }
+
+  /** @returns {import("./call_state.js").State} */
+  get state() {
+    if (!this.#joined) return "connecting";
+    if (this.#cut) return "reconnecting";
+    const state = STATES[this.#agentState] ?? (this.#room.remoteParticipants.size > 0 ? "listening" : "connecting");
+    return state === "listening" && this.#room.localParticipant.isSpeaking ? "hearing" : state;
+  }
+
+  get levels() {
+    return { microphone: this.#microphoneMeter.rms, speaker: this.#speakerMeter.rms };
+  }
+
+  /** @param {boolean} muted */
+  set muted(muted) {
+    this.#muted = muted;
+    for (const track of this.#stream.getAudioTracks()) track.enabled = !muted;
+    // So that the others in the room know.
+    if (muted) this.#published?.mute();
+    else this.#published?.unmute();
+  }
+
+  /** A typed message to the agent. Returns whether it was sent. @param {string} text */
+  send(text) {
+    if (!this.#joined || this.#over) return false;
+    this.#room.localParticipant.sendText(text, { topic: CHAT }).catch(() => this.#events.onTrouble(trouble("no_answer")));
+    return true;
+  }
+
+  close() {
+    this.#end({ error: false, code: "ended", text: "" });
+  }
+
+  abort() {
+    this.close();
+  }
+
+  async #join() {
+    const { tokenUrl, livekitUrl, room: name, sessionId } = this.#options;
+    const [sdk, token] = await Promise.all([loadClient(), askForToken(tokenUrl, name, this.#giveUp.signal)]);
+    if (this.#over) return;
+    sdk.setLogLevel("silent"); // what goes wrong is told to the person, and not to the console
+    this.#sdk = sdk;
+    this.#room = new sdk.Room({ disconnectOnPageLeave: true, stopLocalTrackOnUnpublish: false });
+    this.#listen(sdk.RoomEvent);
+    await this.#room.connect(token.server_url || livekitUrl, token.participant_token);
+    if (this.#over) return;
+    this.#joined = true;
+    this.#events.onSession({ sessionId, room: this.#room.name || name, transport: "livekit" });
+    this.#agentTimer = setTimeout(() => this.#missAgent(), AGENT_MS);
+    for (const participant of this.#room.remoteParticipants.values()) this.#noteAgent(participant);
+    const [track] = this.#stream.getAudioTracks();
+    const publication = await this.#room.localParticipant.publishTrack(track, { source: sdk.Track.Source.Microphone });
+    this.#published = publication.track;
+    if (this.#muted) this.#published?.mute();
+  }
+
+  /** @param {any} RoomEvent */
+  #listen(RoomEvent) {
+    this.#room
+      .on(RoomEvent.TrackSubscribed, (/** @type {any} */ track) => this.#play(track))
+      .on(RoomEvent.TrackUnsubscribed, (/** @type {any} */ track) => this.#silence(track))
+      .on(RoomEvent.ParticipantConnected, (/** @type {any} */ participant) => this.#noteAgent(participant))
+      .on(RoomEvent.ParticipantAttributesChanged, (/** @type {any} */ _, /** @type {any} */ participant) => {
+        if (participant !== this.#room.localParticipant) this.#noteAgent(participant);
+      })
+      .on(RoomEvent.SignalReconnecting, () => (this.#cut = true))
+      .on(RoomEvent.Reconnecting, () => (this.#cut = true))
+      .on(RoomEvent.Reconnected, () => (this.#cut = false))
+      .on(RoomEvent.Disconnected, (/** @type {number} */ reason) => this.#disconnected(reason));
+    this.#room.registerTextStreamHandler(TRANSCRIPTION, (/** @type {any} */ reader, /** @type {any} */ from) => {
+      this.#read(reader, from.identity).catch(() => undefined); // a line that breaks off stays as it is
+    });
+  }
+
+  /** @param {any} participant */
+  #noteAgent(participant) {
+    this.#agentState = participant.attributes[AGENT_STATE] ?? this.#agentState;
+  }
+
+  #missAgent() {
+    if (this.#room.remoteParticipants.size === 0) this.#events.onTrouble(trouble("nobody_there"));
+  }
+
+  /** @param {any} track */
+  #play(track) {
+    if (track.kind !== this.#sdk.Track.Kind.Audio) return;
+    // Chromium gives a remote track to a graph only if an element plays it, too.
+    const element = track.attach();
+    element.muted = true;
+    const source = this.#context.createMediaStreamSource(new MediaStream([track.mediaStreamTrack]));
+    source.connect(this.#speakerMeter.node);
+    this.#heard.set(track, { element, source });
+  }
+
+  /** @param {any} track */
+  #silence(track) {
+    this.#heard.get(track)?.source.disconnect();
+    this.#heard.delete(track);
+    for (const element of track.detach()) element.remove();
+  }
+
+  /** A line of text that comes in parts. @param {any} reader @param {string} identity */
+  async #read(reader, identity) {
+    const attributes = reader.info.attributes ?? {};
+    const own = identity === this.#room.localParticipant.identity;
+    const ours = own || (this.#published?.sid && attributes["lk.transcribed_track_id"] === this.#published.sid);
+    const final = attributes["lk.transcription_final"] === "true";
+    const line = {
+      id: attributes["lk.segment_id"] ?? reader.info.id,
+      who: /** @type {"you"|"agent"} */ (ours ? "you" : "agent"),
+      text: "",
+      tentative: "",
+      final: false,
+      interrupted: false,
+      heard: null,
+    };
+    for await (const part of reader) {
+      if (ours && !final) line.tentative += part;
+      else line.text += part;
+      this.#events.onLines([{ ...line }]);
+    }
+    if (final || !ours) this.#events.onLines([{ ...line, final: true }]);
+  }
+
+  /** @param {number} reason */
+  #disconnected(reason) {
+    const { DisconnectReason } = this.#sdk;
+    const codes = new Map([
+      [DisconnectReason.DUPLICATE_IDENTITY, "taken_over"],
+      [DisconnectReason.SERVER_SHUTDOWN, "server_stopping"],
+    ]);
+    const orderly = [
+      DisconnectReason.CLIENT_INITIATED,
+      DisconnectReason.ROOM_DELETED,
+      DisconnectReason.ROOM_CLOSED,
+      DisconnectReason.PARTICIPANT_REMOVED,
+    ].includes(reason);
+    if (orderly) this.close();
+    else this.#end({ error: true, ...trouble(codes.get(reason) ?? (this.#joined ? "connection_lost" : "unreachable")) });
+  }
+
+  /** @param {{error: boolean, code: string, text: string}} end */
+  #end(end) {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#agentTimer);
+    this.#giveUp.abort();
+    for (const track of [...this.#heard.keys()]) this.#silence(track);
+    this.#room?.removeAllListeners();
+    this.#room?.disconnect(false).catch(() => undefined);
+    for (const track of this.#stream.getTracks()) {
+      track.onended = null;
+      track.stop();
+    }
+    this.#source.disconnect();
+    this.#microphoneMeter.close();
+    this.#speakerMeter.close();
+    this.#events.onEnd(end);
+  }
+}
