@@ -1,5 +1,6 @@
 """One widget on a page of its own: `Caller` presses its buttons, and sees and hears what comes of it."""
 
+import json
 import time
 from typing import Any
 
@@ -27,17 +28,27 @@ window.addEventListener("DOMContentLoaded", () => {
 
 
 class Caller:
-    """Opens the page. `origin` is where the widget comes from, such as "http://127.0.0.1:8000"."""
+    """Opens the page. `origin` is where the widget comes from, such as "http://127.0.0.1:8000"; `site` where the page does,
+    if not from there."""
 
-    def __init__(self, page: Any, origin: str, attributes: str = "", *, policy: str = POLICY) -> None:
+    def __init__(
+        self, page: Any, origin: str, attributes: str = "", *, policy: str = POLICY, site: str | None = None
+    ) -> None:
         self.page = page
         content = _PAGE.format(source=f"{origin}/web/voicetrio-call.js", attributes=attributes)
         headers = {"Content-Security-Policy": policy}
         page.route("**/one-call", lambda route: route.fulfill(body=content, content_type="text/html", headers=headers))
         page.add_init_script(_LISTEN)
-        page.goto(f"{origin}/one-call")
+        self.sent: list[tuple[float, dict[str, Any]]] = []
+        """When (seconds) which messages were sent, without audio."""
+        page.on("websocket", lambda socket: socket.on("framesent", self._note_sent))
+        page.goto(f"{site or origin}/one-call")
         self.seen: Seen = watch(page)
         self.widget = page.locator("voicetrio-call")
+
+    def _note_sent(self, frame: str | bytes) -> None:
+        if isinstance(frame, str):
+            self.sent.append((time.monotonic(), json.loads(frame)))
 
     # -- what is done ---------------------------------------------------------------------------------------------------
 

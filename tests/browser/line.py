@@ -18,12 +18,17 @@ class Line:
         """So many connections were cut."""
         self._server_port = server_port
         self._down = False
+        self._swallows = False
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._start(self._listen)
+
+    def swallow(self) -> None:
+        """What clients send from now on is taken and lost, until `mend`."""
+        self._swallows = True
 
     def cut(self) -> None:
         """Reset all connections on both sides; nobody gets through until `mend`."""
@@ -36,7 +41,7 @@ class Line:
             self._pairs.clear()
 
     def mend(self) -> None:
-        self._down = False
+        self._down = self._swallows = False
 
     def close(self) -> None:
         self.cut()
@@ -62,19 +67,19 @@ class Line:
                     continue
                 server = socket.create_connection(("127.0.0.1", self._server_port))
                 self._pairs.append((client, server))
-            self._start(_pass_on, client, server)
-            self._start(_pass_on, server, client)
+            self._start(self._pass_on, client, server, True)
+            self._start(self._pass_on, server, client, False)
 
-
-def _pass_on(source: socket.socket, sink: socket.socket) -> None:
-    """The other direction ends with this one: that is how HTTP and WebSocket end."""
-    with suppress(OSError):
-        while chunk := source.recv(_CHUNK):
-            sink.sendall(chunk)
-    for end in (source, sink):
+    def _pass_on(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:
+        """The other direction ends with this one: that is how HTTP and WebSocket end."""
         with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
-        end.close()
+            while chunk := source.recv(_CHUNK):
+                if not (from_client and self._swallows):
+                    sink.sendall(chunk)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
 
 def _reset(end: socket.socket) -> None:

@@ -104,7 +104,8 @@ export class VoicetrioCall extends HTMLElement {
    */
   send(text) {
     if (!this.#isCalling() || text.trim() === "" || !this.#call?.send(text)) return false;
-    this.#show([{ id: `typed-${++this.#typed}`, who: "you", text, tentative: "", final: true, interrupted: false, heard: null }]);
+    const id = `typed-${++this.#typed}`;
+    this.#show([{ id, who: "you", text, tentative: "", final: true, interrupted: false, heard: null }]);
     return true;
   }
 

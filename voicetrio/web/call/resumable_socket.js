@@ -1,8 +1,8 @@
 /**
  * A session's WebSocket that comes back when it is cut: with the session's token, and the number of messages received.
  *
- *   connect ──> created ──> messages, audio ──> cut ──> wait ──> connect with the token ──> resumed ...
- *                                               └──> not in time, or judged: end
+ *   connect ──> created ──> messages, audio ──> cut ──> wait ──> connect with the token ──> ...
+ *                                  └──> judged: end    └──> not in time: end
  */
 
 import { closing, trouble } from "./errors.js";
@@ -58,7 +58,7 @@ export class ResumableSocket {
   #stuckSince = 0;
   #timer = 0;
   #retryNow = () => this.#deadline !== null && this.#socket === null && this.#connect();
-  #lineGone = () => this.#socket !== null && !this.#closing && this.#cut(1006);
+  #lineGone = () => this.#socket !== null && !this.#closing && this.#cut();
 
   /**
    * @param {string} url ws(s)://, with the session's id
@@ -86,7 +86,7 @@ export class ResumableSocket {
       return true;
     }
     if (this.#stuckSince === 0) this.#stuckSince = performance.now();
-    else if (performance.now() - this.#stuckSince > STUCK_MS) this.#cut(1006);
+    else if (performance.now() - this.#stuckSince > STUCK_MS) this.#cut();
     return false;
   }
 
@@ -173,11 +173,10 @@ export class ResumableSocket {
   /** A connection, or an attempt to make one, has ended. @param {number} code */
   #lost(code) {
     if (this.#closing || this.#reason !== "" || closing(code, "") !== null) this.#end(code);
-    else this.#cut(code);
+    else this.#cut();
   }
 
-  /** @param {number} code */
-  #cut(code) {
+  #cut() {
     this.#drop();
     if (this.#token === "" || this.#graceMs <= 0) {
       this.#finish({ error: true, ...trouble(this.#token === "" ? "unreachable" : "connection_lost") });
@@ -191,8 +190,8 @@ export class ResumableSocket {
     // Half of it by chance: a server that comes back shall not meet all of its clients in the same moment.
     const delay = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** this.#attempt++) * (0.5 + Math.random() / 2);
     const left = this.#deadline - now;
-    if (left <= 0) this.#finish({ error: true, ...trouble("connection_lost") });
-    else this.#after(Math.min(delay, left), () => (performance.now() < (this.#deadline ?? 0) ? this.#connect() : this.#cut(code)));
+    if (left > delay) this.#after(delay, () => this.#connect());
+    else this.#after(Math.max(0, left), () => this.#finish({ error: true, ...trouble("connection_lost") }));
   }
 
   /** @param {number} code */

@@ -33,7 +33,15 @@ const CSS = `
   border-radius: var(--_radius);
 }
 .head { display: flex; flex-wrap: wrap; align-items: center; gap: 0.5rem 0.75rem; }
-.state { flex: 1 1 8rem; display: flex; align-items: center; gap: 0.6rem; margin: 0; font-weight: 600; min-height: 2.75rem; }
+.state {
+  flex: 1 1 8rem;
+  display: flex;
+  align-items: center;
+  gap: 0.6rem;
+  margin: 0;
+  font-weight: 600;
+  min-height: 2.75rem;
+}
 .dot { flex: none; width: 0.7rem; height: 0.7rem; border-radius: 50%; background: var(--_quiet); }
 .card[data-state="listening"] .dot { background: light-dark(#16803c, #58d68d); }
 .card[data-state="hearing"] .dot,
@@ -41,7 +49,10 @@ const CSS = `
 .card[data-state="thinking"] .dot,
 .card[data-state="connecting"] .dot { background: var(--_accent); animation: pulse 1.2s ease-in-out infinite; }
 .card[data-state="hold"] .dot,
-.card[data-state="reconnecting"] .dot { background: light-dark(#b26a00, #ffc266); animation: pulse 1.2s ease-in-out infinite; }
+.card[data-state="reconnecting"] .dot {
+  background: light-dark(#b26a00, #ffc266);
+  animation: pulse 1.2s ease-in-out infinite;
+}
 .card[data-state="error"] .dot { background: var(--_danger); }
 @keyframes pulse { 50% { opacity: 0.3; } }
 
@@ -61,23 +72,52 @@ button {
 button:hover { border-color: currentcolor; }
 button:focus-visible { outline: 3px solid var(--_accent); outline-offset: 2px; }
 .call { color: var(--_on-accent); background: var(--_accent); border-color: var(--_accent); }
-.mute[aria-pressed="true"] { color: var(--_on-accent); background: var(--_text); border-color: var(--_text); }
-.card .mute[aria-pressed="true"] { color: var(--_background); }
+.mute[aria-pressed="true"] { color: var(--_background); background: var(--_text); border-color: var(--_text); }
 .hangup { color: var(--_danger); border-color: var(--_danger); }
 
 .meters { display: grid; grid-template-columns: 1fr 1fr; gap: 0.75rem; }
 .meter { display: grid; gap: 0.25rem; font-size: 0.8rem; color: var(--_quiet); }
 .track { height: 0.4rem; border-radius: 0.2rem; background: var(--_line); overflow: hidden; }
-.bar { height: 100%; background: var(--_accent); transform: scaleX(0); transform-origin: left; transition: transform 80ms linear; }
+.bar {
+  height: 100%;
+  background: var(--_accent);
+  transform: scaleX(0);
+  transform-origin: left;
+  transition: transform 80ms linear;
+}
 :host(:dir(rtl)) .bar { transform-origin: right; }
 
-.lines { display: grid; align-content: start; gap: 0.4rem; margin: 0; padding: 0; list-style: none; max-height: 14rem; overflow-y: auto; overflow-wrap: anywhere; }
+.lines {
+  display: grid;
+  align-content: start;
+  gap: 0.4rem;
+  margin: 0;
+  padding: 0;
+  list-style: none;
+  max-height: 14rem;
+  overflow-y: auto;
+  overflow-wrap: anywhere;
+}
 .lines:focus-visible { outline: 3px solid var(--_accent); outline-offset: 2px; }
 .line b { font-weight: 600; color: var(--_quiet); }
 .line .tentative, .line.partial, .line .unheard { color: var(--_quiet); }
 .line .unheard { text-decoration: line-through; text-decoration-thickness: 1px; }
-.trouble { margin: 0; padding: 0.6rem 0.8rem; border-radius: calc(var(--_radius) - 4px); border: 1px solid var(--_danger); color: var(--_danger); }
-.unseen { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.trouble {
+  margin: 0;
+  padding: 0.6rem 0.8rem;
+  border-radius: calc(var(--_radius) - 4px);
+  border: 1px solid var(--_danger);
+  color: var(--_danger);
+}
+.unseen {
+  position: absolute;
+  width: 1px;
+  height: 1px;
+  margin: -1px;
+  overflow: hidden;
+  clip-path: inset(50%);
+  white-space: nowrap;
+}
 
 @media (prefers-reduced-motion: reduce) {
   .dot { animation: none !important; }
