@@ -131,3 +131,38 @@ def wait_until(condition: Any, within: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def run(page: Any, module: str, body: str, argument: Any = None) -> Any:
+    """The value of `body`, where the exports of `/web/{module}` are in `m`."""
+    return page.evaluate(f"async (argument) => {{ const m = await import('/web/{module}'); {body} }}", argument)
+
+
+COUNT = """
+window.contexts = []; window.tracks = []; window.sockets = []; window.intervals = new Set();
+window.AudioContext = class extends AudioContext { constructor(...a) { super(...a); window.contexts.push(this); } };
+window.WebSocket = class extends WebSocket { constructor(...a) { super(...a); window.sockets.push(this); } };
+const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wanted) => {
+  const stream = await ask(wanted);
+  window.tracks.push(...stream.getTracks());
+  return stream;
+};
+const [set, clear] = [window.setInterval.bind(window), window.clearInterval.bind(window)];
+window.setInterval = (...a) => { const id = set(...a); window.intervals.add(id); return id; };
+window.clearInterval = (id) => { window.intervals.delete(id); clear(id); };
+window.alive = () => ({
+  contexts: window.contexts.filter(({ state }) => state !== "closed").length,
+  tracks: window.tracks.filter(({ readyState }) => readyState === "live").length,
+  sockets: window.sockets.filter(({ readyState }) => readyState < 2).length,
+  intervals: window.intervals.size - 1,  // one is the test's own
+});
+"""
+"""A script that counts what a widget has open, for `alive`."""
+
+
+def alive(one: Caller) -> dict[str, int]:
+    return one.page.evaluate("window.alive()")
+
+
+NOTHING = {"contexts": 0, "tracks": 0, "sockets": 0, "intervals": 0}

@@ -18,6 +18,8 @@ import pytest
 from tests.end_to_end.processes import ServerProcess
 from tests.end_to_end.sound import RATE, RECORDINGS, silence
 
+from .calling import Caller
+
 CHROMIUM = shutil.which("chromium")
 
 OPEN_THE_DOOR = next(recording for recording in RECORDINGS if recording.path.endswith("open-the-door-slt.wav"))
@@ -101,6 +103,16 @@ def sentence(tmp_path_factory: pytest.TempPathFactory) -> Microphone:
     return Microphone.of(tmp_path_factory.mktemp("microphone") / "sentence.wav", pcm, loop=True)
 
 
+@pytest.fixture(scope="module")
+def plain_page(playwright: Any, server: ServerProcess) -> Iterator[Any]:
+    """A page for tests of modules: one for all, as they leave nothing in it."""
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{server.port}/")
+    yield page
+    browser.close()
+
+
 @pytest.fixture
 def open_browser(playwright: Any) -> Iterator[Callable[..., Any]]:
     """Start a browser: `microphone` None is refused by the person. Closed in the end."""
@@ -130,5 +142,20 @@ def open_page(open_browser: Callable[..., Any], server: ServerProcess, sentence:
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{server.port}{path}" if path.startswith("/") else path)
         return page
+
+    return start
+
+
+@pytest.fixture
+def open_widget(open_browser: Callable[..., Any], server: ServerProcess, sentence: Microphone) -> Callable[..., Any]:
+    """`open_widget('label="Talk"')`: a page with one widget, with these attributes; a `Caller`."""
+
+    def start(
+        attributes: str = "", *, microphone: Microphone | None = sentence, port: int = 0, script="", **options: Any
+    ):
+        page = open_browser(microphone).new_context(**options).new_page()
+        if script:
+            page.add_init_script(script)
+        return Caller(page, f"http://127.0.0.1:{port or server.port}", attributes)
 
     return start

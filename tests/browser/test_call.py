@@ -67,7 +67,7 @@ def test_what_is_said_becomes_words_and_the_answer_is_heard_to_its_end(caller, m
     played_ms = completed["at"] - begun["at"]
     assert 0 <= played_ms - end["duration_ms"] < 400, "in real time, and reported when it was heard"
     loud = [at for at, level in one.sound() if level > AUDIBLE]
-    assert begun["at"] <= loud[0], "nothing sounds but the answer"
+    assert begun["at"] - 100 <= loud[0], "nothing sounds but the answer"  # the event comes a moment after the sound
     assert loud[-1] < completed["at"] + 100
     assert (loud[-1] - loud[0]) > 0.8 * end["duration_ms"], "all of it sounded"
     lines = [event["detail"] for event in one.seen.of("transcript")]
@@ -156,7 +156,9 @@ def test_a_cut_connection_comes_back_and_no_word_is_lost(caller, microphone, ser
         first, second = one.messages("session.created")
         assert (first["resumed"], second["resumed"]) == (False, True)
         assert second["next_audio_ms"] > 1000
-        assert len(one.messages("session.configured")) == len(one.messages("vad.speech_start")) == 1, "none is told twice"
+        assert len(one.messages("session.configured")) == len(one.messages("vad.speech_start")) == 1, (
+            "none is told twice"
+        )
         assert one.messages("session.frames_dropped") == one.messages("messages_lost") == one.messages("error") == []
         cut, back = one.wait_for("state", state="reconnecting"), one.wait_message("session.created", 2)
         record_property(f"back after, the line being away for {away_s} s (ms)", round(back["at"] - cut["at"]))

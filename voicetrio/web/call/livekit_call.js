@@ -6,9 +6,7 @@
 
 import { CallError, trouble } from "./errors.js";
 import { LevelMeter } from "./level_meter.js";
-
-/** Milliseconds for the token: it is made without asking anybody. */
-const TOKEN_MS = 10_000;
+import { askForToken } from "./livekit_token.js";
 
 /** Milliseconds for an agent to come into the room, before the caller is told that nobody has. */
 const AGENT_MS = 15_000;
@@ -26,33 +24,6 @@ function loadClient() {
   return import("../vendor/livekit-client/livekit-client.esm.mjs").catch((error) => {
     throw new CallError("client_missing", error);
   });
-}
-
-/**
- * @param {string} url of the token endpoint
- * @param {string} room
- * @param {AbortSignal} signal
- * @returns {Promise<{server_url: string, participant_token: string}>}
- */
-async function askForToken(url, room, signal) {
-  /** @type {Response} */ let response;
-  try {
-    response = await fetch(url, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ room_name: room }),
-      cache: "no-store",
-      credentials: "same-origin",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TOKEN_MS)]),
-    });
-  } catch (error) {
-    throw new CallError("unreachable", error);
-  }
-  if (response.status === 429) throw new CallError("server_busy");
-  if (!response.ok) throw new CallError("token_refused");
-  const answer = await response.json().catch(() => ({}));
-  if (typeof answer.participant_token !== "string") throw new CallError("token_refused");
-  return answer;
 }
 
 export class LiveKitCall {

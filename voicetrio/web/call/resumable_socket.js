@@ -13,9 +13,9 @@ const CONNECT_MS = 10_000;
 /** For one attempt to come back: something in the middle that accepts and says nothing must not take all of the time. */
 const ATTEMPT_MS = 4000;
 
-/** Before the first attempt to come back, doubled before each further one, up to the next. */
+/** Before the first attempt to come back, doubled before each further one, up to the next: a voice has no time. */
 const RETRY_MS = 250;
-const RETRY_MS_MAX = 5000;
+const RETRY_MS_MAX = 2000;
 
 /** Of the server's patience, what is left to it: its clock may have started before ours. */
 const GRACE_MARGIN_MS = 500;
