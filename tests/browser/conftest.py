@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.processes import ServerProcess
+from tests.end_to_end.processes import ServerProcess, running_server
 from tests.end_to_end.sound import RATE, RECORDINGS, silence
 
 from .calling import Caller
@@ -86,13 +86,8 @@ def playwright() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """As `make run` starts it. Shared by all tests that leave it as it was."""
-    process = ServerProcess(tmp_path_factory.mktemp("server"), "config/default.toml")
-    try:
-        process.wait_listening()
+    with running_server(tmp_path_factory.mktemp("server"), "config/default.toml") as process:
         yield process
-        process.stop()
-    finally:
-        process.kill()
 
 
 @pytest.fixture(scope="session")

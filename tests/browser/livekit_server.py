@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.end_to_end.processes import ServerProcess
+from tests.end_to_end.processes import ServerProcess, running_server
 
 LIVEKIT_URL = "ws://127.0.0.1:9"  # the port of `discard`, which nobody runs any more
 
 
 @contextmanager
 def livekit_process(folder: Path) -> Iterator[ServerProcess]:
-    process = ServerProcess(
+    with running_server(
         folder,
         "config/bench.toml",
         environment={
@@ -19,10 +19,5 @@ def livekit_process(folder: Path) -> Iterator[ServerProcess]:
             "VOICETRIO_LIVEKIT__API_KEY": "test-key",
             "VOICETRIO_LIVEKIT__API_SECRET": "a-secret-of-the-tests-which-is-long-enough",
         },
-    )
-    try:
-        process.wait_listening()
+    ) as process:
         yield process
-        process.stop()
-    finally:
-        process.kill()

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.end_to_end.processes import ServerProcess
+from tests.end_to_end.processes import ServerProcess, running_server
 
 from .calling import AUDIBLE, Caller, wait_until
 from .conftest import Microphone
@@ -57,7 +57,7 @@ def signal_server() -> Iterator[SignalServer]:
 @pytest.fixture(scope="module")
 def livekit(tmp_path_factory: pytest.TempPathFactory, signal_server: SignalServer) -> Iterator[ServerProcess]:
     """A server of ours that signs tokens."""
-    process = ServerProcess(
+    with running_server(
         tmp_path_factory.mktemp("livekit"),
         "config/default.toml",
         environment={
@@ -66,13 +66,8 @@ def livekit(tmp_path_factory: pytest.TempPathFactory, signal_server: SignalServe
             "VOICETRIO_LIVEKIT__API_SECRET": SECRET,
             "VOICETRIO_LIVEKIT__SHARED_ROOMS": '["our-room-7"]',
         },
-    )
-    try:
-        process.wait_listening()
+    ) as process:
         yield process
-        process.stop()
-    finally:
-        process.kill()
 
 
 def policy(*ports: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from tests.end_to_end.processes import ServerProcess
+from tests.end_to_end.processes import ServerProcess, running_server
 from tests.end_to_end.sound import RECORDINGS
 
 from .looking import CONTRAST, NAMELESS, watch
@@ -34,13 +34,8 @@ OpenOffice = Callable[..., Any]
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server with an admin key."""
     environment = {"VOICETRIO_SERVER__ADMIN_KEY": KEY}
-    process = ServerProcess(tmp_path_factory.mktemp("office"), "config/default.toml", environment=environment)
-    try:
-        process.wait_listening()
+    with running_server(tmp_path_factory.mktemp("office"), "config/default.toml", environment=environment) as process:
         yield process
-        process.stop()
-    finally:
-        process.kill()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .processes import ServerProcess
+from .processes import ServerProcess, running_server
 
 StartServer = Callable[..., ServerProcess]
 
@@ -14,22 +14,15 @@ StartServer = Callable[..., ServerProcess]
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """As `make run` starts it: pocketsphinx hears, espeak-ng speaks. It has to survive all its tests, and to end well."""
-    yield from _shared(ServerProcess(tmp_path_factory.mktemp("server"), "config/default.toml"))
+    with running_server(tmp_path_factory.mktemp("server"), "config/default.toml") as process:
+        yield process
 
 
 @pytest.fixture(scope="session")
 def exact_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """With the instant engine, whose words are checksums of half seconds: it shows each sample that is lost."""
-    yield from _shared(ServerProcess(tmp_path_factory.mktemp("exact"), "config/bench.toml"))
-
-
-def _shared(process: ServerProcess) -> Iterator[ServerProcess]:
-    try:
-        process.wait_listening()
+    with running_server(tmp_path_factory.mktemp("exact"), "config/bench.toml") as process:
         yield process
-        process.stop()
-    finally:
-        process.kill()
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -153,6 +155,18 @@ class ServerProcess(Run):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
             text: str = answer.read().decode()
         return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{name} "))
+
+
+@contextmanager
+def running_server(folder: Path, *configs: str, environment: dict[str, str] | None = None) -> Iterator[ServerProcess]:
+    """A server that listens, and has to survive all that is done to it and to end well."""
+    process = ServerProcess(folder, *configs, environment=environment)
+    try:
+        process.wait_listening()
+        yield process
+        process.stop()
+    finally:
+        process.kill()
 
 
 class WorkerProcess(Run):
