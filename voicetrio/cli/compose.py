@@ -52,10 +52,7 @@ def _child_command(settings: Settings, listen: str) -> list[str]:
 def agent_config(settings: Settings) -> AgentConfig:
     """Who answers. Reads the key's file, if there is one. Raises `ConfigError` for what only the agent's own room knows."""
     agent = settings.agent
-    try:
-        key = agent.key()
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError(["agent.api_key_file: cannot be read any more"]) from None
+    key = _secret(settings, "agent", "api_key")
     try:
         return _agent_config(agent, key)
     except ValueError as error:
@@ -74,12 +71,18 @@ def _agent_config(agent: AgentSettings, key: str) -> AgentConfig:
     )
 
 
+def _secret(settings: Settings, section: str, name: str) -> str:
+    """A secret, wherever it is kept. Its file was read when the settings were checked, and may be gone since."""
+    try:
+        value: str = getattr(settings, section).secret(name)
+    except (OSError, ValueError):
+        raise ConfigError([f"{section}.{name}_file: cannot be read any more"]) from None
+    return value
+
+
 def admin_key(settings: Settings) -> str:
     """What opens the operator's page. Reads the key's file, if there is one. Raises `ConfigError`."""
-    try:
-        return settings.server.read_admin_key()
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError(["server.admin_key_file: cannot be read any more"]) from None
+    return _secret(settings, "server", "admin_key")
 
 
 def token_config(settings: Settings) -> TokenConfig | None:
@@ -87,14 +90,10 @@ def token_config(settings: Settings) -> TokenConfig | None:
     livekit = settings.livekit
     if not livekit.configured:
         return None
-    try:
-        key, secret = livekit.keys()
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError(["livekit.api_key_file, livekit.api_secret_file: cannot be read any more"]) from None
     return TokenConfig(
         server_url=livekit.url,
-        api_key=key,
-        api_secret=secret,
+        api_key=_secret(settings, "livekit", "api_key"),
+        api_secret=_secret(settings, "livekit", "api_secret"),
         ttl=livekit.token_ttl,
         agent_name=livekit.agent_name,
         shared_rooms=livekit.shared_rooms,

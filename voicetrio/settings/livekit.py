@@ -1,12 +1,12 @@
 """The section [livekit]: tokens with which browsers join rooms of a LiveKit server."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from voicetrio.settings.section import COMBINATION, Section, is_printable, read_key
+from voicetrio.settings.section import Section, check_key_file, is_printable, refuse_combination, refuse_two_places
 
 SECRET_BYTES_MIN = 32
 """As many as HMAC-SHA-256 puts out: a shorter one could be guessed from a token (RFC 7518, section 3.2)."""
@@ -64,13 +64,9 @@ class LiveKitSettings(Section):
     @field_validator("api_key_file", "api_secret_file")
     @classmethod
     def _holds_a_key(cls, value: str, info: ValidationInfo) -> str:
-        if value:
-            try:
-                key = read_key(value)
-            except (OSError, UnicodeDecodeError, ValueError):
-                raise PydanticCustomError("key_file", "cannot be read as a text file") from None
-            _check(key, info, "must hold one line of printable ASCII without spaces")
-        return value
+        return check_key_file(
+            value, lambda key: _check(key, info, "must hold one line of printable ASCII without spaces")
+        )
 
     @field_validator("agent_name")
     @classmethod
@@ -88,9 +84,7 @@ class LiveKitSettings(Section):
 
     @model_validator(mode="after")
     def _all_or_none(self) -> "LiveKitSettings":
-        for name in ("api_key", "api_secret"):
-            if getattr(self, name) and getattr(self, f"{name}_file"):
-                _impossible(f"{name} and {name}_file are both set: give it in one place", (name, f"{name}_file"))
+        refuse_two_places(self, "livekit", "api_key", "api_secret")
         places = {
             "url": ("url",),
             "api_key": ("api_key", "api_key_file"),
@@ -99,10 +93,10 @@ class LiveKitSettings(Section):
         given = [name for names in places.values() for name in names if getattr(self, name)]
         missing = [wanted for wanted, names in places.items() if not any(getattr(self, name) for name in names)]
         if given and missing:
-            _impossible(
+            refuse_combination(
                 f"{' and '.join(given)} {'needs' if len(given) == 1 else 'need'} {' and '.join(missing)}, too: "
                 "tokens need all three, and without tokens there is none of them",
-                (*given, *(name for wanted in missing for name in places[wanted])),
+                *(("livekit", name) for name in (*given, *(name for wanted in missing for name in places[wanted]))),
             )
         return self
 
@@ -110,15 +104,6 @@ class LiveKitSettings(Section):
     def configured(self) -> bool:
         """Whether tokens can be made."""
         return bool(self.url)
-
-    def keys(self) -> tuple[str, str]:
-        """The API key and its secret, wherever they are kept. Reads files, so call it before the event loop, or in a thread.
-
-        Raises: OSError, UnicodeDecodeError.
-        """
-        key = read_key(self.api_key_file) if self.api_key_file else self.api_key
-        secret = read_key(self.api_secret_file) if self.api_secret_file else self.api_secret
-        return key, secret
 
 
 def _check(key: str, info: ValidationInfo, text: str) -> None:
@@ -135,8 +120,3 @@ def _check(key: str, info: ValidationInfo, text: str) -> None:
 def _check_name(name: str) -> None:
     if not name or len(name) > _NAME_CHARS_MAX or not name.isprintable() or name != name.strip():
         raise PydanticCustomError("name", "must be 1 to 128 printable characters, without spaces around them")
-
-
-def _impossible(text: str, names: tuple[str, ...]) -> None:
-    context: dict[str, Any] = {"text": text, "keys": [("livekit", name) for name in names]}
-    raise PydanticCustomError(COMBINATION, "impossible combination", context)

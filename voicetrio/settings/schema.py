@@ -12,7 +12,7 @@ from voicetrio.core.config import SAMPLE_RATE, Duplex, OnOff, Sensitivity, Sessi
 from voicetrio.core.ring import CAPACITY_SAMPLES
 from voicetrio.core.states import StateTimeouts
 from voicetrio.settings.livekit import LiveKitSettings
-from voicetrio.settings.section import COMBINATION, Section, is_printable, read_key
+from voicetrio.settings.section import Section, check_key_file, is_printable, refuse_combination, refuse_two_places
 
 DEFAULT_INSTRUCTIONS = (
     "You are talking with somebody by voice. What they say comes from speech recognition and may be misheard; what you "
@@ -88,25 +88,15 @@ class ServerSettings(Section):
     @field_validator("admin_key_file")
     @classmethod
     def _holds_an_admin_key(cls, value: str) -> str:
-        if value:
-            try:
-                key = read_key(value)
-            except (OSError, UnicodeDecodeError):
-                raise PydanticCustomError("admin_key_file", "cannot be read as a text file") from None
+        def check(key: str) -> None:
             if not _is_admin_key(key):
                 raise PydanticCustomError("admin_key_file", f"the key in it {_ADMIN_KEY_FAULT}")
-        return value
 
-    def read_admin_key(self) -> str:
-        """The key, wherever it is kept. Reads its file, so call it before the event loop starts, or in a thread."""
-        return read_key(self.admin_key_file) if self.admin_key_file else self.admin_key
+        return check_key_file(value, check)
 
     @model_validator(mode="after")
     def _keep_the_admin_key_in_one_place(self) -> "ServerSettings":
-        if self.admin_key and self.admin_key_file:
-            text = "admin_key and admin_key_file are both set: give the key in one place"
-            keys = [("server", "admin_key"), ("server", "admin_key_file")]
-            raise PydanticCustomError(COMBINATION, "impossible combination", {"text": text, "keys": keys})
+        refuse_two_places(self, "server", "admin_key")
         return self
 
 
@@ -185,8 +175,7 @@ class SessionSettings(Section):
                 f"max_segment and max_backlog must be less than {RING_SECONDS:g} s together: "
                 "the ring buffer holds no more"
             )
-            keys = [("session", "max_segment"), ("session", "max_backlog")]
-            raise PydanticCustomError(COMBINATION, "impossible combination", {"text": text, "keys": keys})
+            refuse_combination(text, ("session", "max_segment"), ("session", "max_backlog"))
         return self
 
 
@@ -267,18 +256,11 @@ class AgentSettings(Section):
     @field_validator("api_key_file")
     @classmethod
     def _holds_a_key(cls, value: str) -> str:
-        if value:
-            try:
-                key = read_key(value)
-            except (OSError, UnicodeDecodeError):
-                raise PydanticCustomError("api_key_file", "cannot be read as a text file") from None
+        def check(key: str) -> None:
             if not key or not is_printable(key):
                 raise PydanticCustomError("api_key_file", "must hold one line of printable ASCII without spaces")
-        return value
 
-    def key(self) -> str:
-        """The key, wherever it is kept. Reads its file, so call it before the event loop starts, or in a thread."""
-        return read_key(self.api_key_file) if self.api_key_file else self.api_key
+        return check_key_file(value, check)
 
     @model_validator(mode="after")
     def _fit_the_kind(self) -> "AgentSettings":
@@ -286,15 +268,8 @@ class AgentSettings(Section):
         missing = [name for name in wanted if not getattr(self, name)]
         if missing:
             text = f'kind = "{self.kind}" needs {" and ".join(missing)}'
-            raise PydanticCustomError(
-                COMBINATION,
-                "impossible combination",
-                {"text": text, "keys": [("agent", name) for name in ("kind", *missing)]},
-            )
-        if self.api_key and self.api_key_file:
-            text = "api_key and api_key_file are both set: give the key in one place"
-            keys = [("agent", "api_key"), ("agent", "api_key_file")]
-            raise PydanticCustomError(COMBINATION, "impossible combination", {"text": text, "keys": keys})
+            refuse_combination(text, *(("agent", name) for name in ("kind", *missing)))
+        refuse_two_places(self, "agent", "api_key")
         return self
 
 
@@ -319,8 +294,7 @@ class WorkersSettings(Section):
     def _name_a_worker(self) -> "WorkersSettings":
         if not self.local and not self.addresses:
             text = "local = false needs addresses: without either there is no worker"
-            keys = [("workers", "local"), ("workers", "addresses")]
-            raise PydanticCustomError(COMBINATION, "impossible combination", {"text": text, "keys": keys})
+            refuse_combination(text, ("workers", "local"), ("workers", "addresses"))
         return self
 
 
@@ -361,12 +335,10 @@ class Settings(Section):
                 "early_start is not possible with a runtime: it would remember questions that were taken back. "
                 'Leave it off, or use kind = "chat"'
             )
-            keys = [("session", "early_start"), ("agent", "kind")]
-            raise PydanticCustomError(COMBINATION, "impossible combination", {"text": text, "keys": keys})
+            refuse_combination(text, ("session", "early_start"), ("agent", "kind"))
         if self.session.turn_max_delay < self.session.turn_min_delay:
             text = "turn_max_delay must not be less than turn_min_delay"
-            keys = [("session", "turn_min_delay"), ("session", "turn_max_delay")]
-            raise PydanticCustomError(COMBINATION, "impossible combination", {"text": text, "keys": keys})
+            refuse_combination(text, ("session", "turn_min_delay"), ("session", "turn_max_delay"))
         return self
 
     def session_config(self) -> SessionConfig:
