@@ -1,5 +1,7 @@
 """When the user's turn is over. A word is 0.4 s; the end of speech is decided 0.46 s after the last voice."""
 
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
 
@@ -200,32 +202,53 @@ async def test_a_session_that_ends_with_an_early_start_under_way_leaves_nothing(
     assert client.session.history.turns == ()
 
 
-async def test_a_final_that_comes_while_a_turn_is_taken_belongs_to_the_next(autojump_clock):
-    asked = []
+class Asked:
+    """A conversation that keeps what it is asked, and when."""
 
-    class Conversation:
-        def try_early(self, turn):
-            if not asked:
-                taking.final(Segment(2, 100, 200), "b")
-            return False
+    def __init__(self, early=lambda: None):
+        self.turns = []
+        self._early = early
 
-        def ask(self, turn):
-            asked.append((trio.current_time(), turn.text))
+    def try_early(self, turn):
+        self._early()
+        return False
 
+    def ask(self, turn):
+        self.turns.append((trio.current_time(), turn.text))
+
+
+@asynccontextmanager
+async def open_turn_taking(conversation):
     class Listener:
         config = SessionConfig(agent="on", turn_min_delay=0.5, turn_max_delay=0.5)
 
     segments = Segments(pre_roll=0, max_duration=16_000)
     taking = TurnTaking(
-        conversation=Conversation(), segments=segments, detector=FakeTurnDetector(), listener=Listener(), limits=EARLY
+        conversation=conversation, segments=segments, detector=FakeTurnDetector(), listener=Listener(), limits=EARLY
     )
-    taking.final(Segment(1, 0, 100), "a")
-    taking.committed()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(taking.run)
-        await trio.sleep(2.0)
+        yield taking
         nursery.cancel_scope.cancel()
-    assert asked == [(0.0, "a"), (0.5, "b")]
+
+
+async def test_a_final_that_comes_while_a_turn_is_taken_belongs_to_the_next(autojump_clock):
+    conversation = Asked(lambda: conversation.turns or taking.final(Segment(2, 100, 200), "b"))
+    async with open_turn_taking(conversation) as taking:
+        taking.final(Segment(1, 0, 100), "a")
+        taking.committed()
+        await trio.sleep(2.0)
+    assert conversation.turns == [(0.0, "a"), (0.5, "b")]
+
+
+async def test_somebody_who_never_pauses_is_asked_for_ten_minutes_at_once(autojump_clock):
+    conversation, minute = Asked(), "x" * 820
+    async with open_turn_taking(conversation) as taking:
+        taking.speech_started()
+        for number in range(25):
+            taking.final(Segment(number + 1, 100 * number, 100 * number + 100), minute)
+            await trio.sleep(60.0)
+    assert [len(text.split()) for _, text in conversation.turns] == [10, 10]
 
 
 async def test_the_timings_of_a_turn_are_those_of_its_own_speech(autojump_clock):

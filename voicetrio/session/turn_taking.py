@@ -25,6 +25,9 @@ from voicetrio.session.turn import Turn
 _DETECTOR_PATIENCE = 0.3
 """Seconds for a turn detector's answer. Without one the turn is taken to be over: it would have been without it."""
 
+TURN_CHARS_MAX = 8_192
+"""Characters of one turn, about ten minutes of speech. Whoever speaks on without a pause is asked for so much at once."""
+
 _SURE = 0.5
 """Probability from which on a turn is over after the minimum delay."""
 
@@ -105,6 +108,8 @@ class TurnTaking:
             self._said.clear()
         elif text.strip() and not aside:
             self._said.append((segment, text.strip()))
+            if sum(len(said) for _, said in self._said) > TURN_CHARS_MAX:
+                self._committed_to = self._last_id
         if self._explicit and not self._said:
             self._committed_to = 0  # there was nothing in it
         self._timings.transcribed = trio.current_time()
