@@ -1,7 +1,7 @@
 """An encoder-decoder engine that reads the words of `fakes.audio`, anew in each pass, and mishears the last one in turns."""
 
 from voicetrio.core.hypothesis import Hypothesis, Word
-from voicetrio.worker.engines.contract import HearingDescription, StreamOptions
+from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, StreamOptions
 from voicetrio.worker.engines.registry import EngineEntry
 
 from .audio import words_in
@@ -57,7 +57,7 @@ ENGINE = PassingHearing()
 """Of this process: tests look at what it was prompted with."""
 
 
-def open_passing(model: str) -> PassingHearing:
+def open_passing(setup: HearingSetup) -> PassingHearing:
     return ENGINE
 
 

@@ -1,7 +1,7 @@
 """An encoder-decoder engine that hears nothing and tells what it was prompted with: its words are the segment's prompt."""
 
 from voicetrio.core.hypothesis import Hypothesis, Word
-from voicetrio.worker.engines.contract import HearingDescription, StreamOptions
+from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, StreamOptions
 from voicetrio.worker.engines.registry import EngineEntry
 
 
@@ -38,7 +38,7 @@ class PromptedStream:
         return tuple(Word(text, place, place + 1) for place, text in enumerate(prompt.split()))
 
 
-def open_prompted(model: str) -> PromptedHearing:
+def open_prompted(setup: HearingSetup) -> PromptedHearing:
     return PromptedHearing()
 
 

@@ -13,6 +13,7 @@ from voicetrio.v1 import worker_pb2 as pb
 from voicetrio.worker import engine_pool
 from voicetrio.worker.config import WorkerConfig
 from voicetrio.worker.engine_process import EngineProcess
+from voicetrio.worker.engines.contract import HearingSetup
 from voicetrio.worker.engines.registry import HEARING
 
 from .worker_client import open_worker, text_of
@@ -21,17 +22,18 @@ HOST = """
 import sys
 from tests.fakes.prompted_engine import ENTRY
 from voicetrio.worker.engine_host import main
+from voicetrio.worker.engines.contract import HearingSetup
 from voicetrio.worker.engines.registry import HEARING
 HEARING["prompted"] = ENTRY
-sys.exit(main("prompted", ""))
+sys.exit(main("prompted", "{}"))
 """
 
 
 class PromptedProcess(EngineProcess):
     """An engine process that knows the test's engine, too."""
 
-    def __init__(self, engine: str, model: str, streams_max: int) -> None:
-        super().__init__(engine, model, streams_max)
+    def __init__(self, engine: str, setup: HearingSetup, streams_max: int) -> None:
+        super().__init__(engine, setup, streams_max)
         self._command = [sys.executable, "-P", "-c", HOST]
 
 

@@ -12,7 +12,7 @@ from voicetrio.core.endpointing import FRAME_SAMPLES, Endpointer, SpeechEnded
 from voicetrio.core.pcm import Resampler
 from voicetrio.core.ring import SAMPLE_BYTES
 from voicetrio.vad.webrtc import WebRtcDetector
-from voicetrio.worker.engines.contract import PieceRequest, SpokenChunk
+from voicetrio.worker.engines.contract import PieceRequest, SpeakingSetup, SpokenChunk
 from voicetrio.worker.engines.espeak import open_espeak
 
 _SENTENCES = (
@@ -32,7 +32,7 @@ _NOISE = 8
 
 def make_speech(frame_ms: int) -> bytes:
     """Some 25 s of 16 kHz PCM with pauses, the same in each run, that can be repeated; a whole number of frames."""
-    engine = open_espeak("en-us")
+    engine = open_espeak(SpeakingSetup(voice="en-us"))
     noise = np.random.default_rng(1)
     pieces: list[bytes] = []
     for text, pause in zip(_SENTENCES, _PAUSES_S, strict=True):

@@ -28,6 +28,8 @@ class Hypothesis:
     """So many leading words will not be taken back by a later partial. All of them, in a final."""
     confidence: float | None = None
     language: str | None = None
+    gated: tuple[str, ...] = ()
+    """Why text that the model gave was thrown away as a hallucination, such as "no_speech"; one for each piece of text."""
 
     @property
     def text(self) -> str:

@@ -54,6 +54,8 @@ _ADMIN_KEY_FAULT = "must be 16 or more characters of printable ASCII without spa
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(min_length=1)]
+Device = Literal["auto", "cuda", "cpu"]
+EngineOptions = dict[str, str | int | float | bool]
 RemoteAddress = Annotated[str, AfterValidator(lambda address: _check_address(address, 1))]
 ListenAddress = Annotated[str, AfterValidator(lambda address: _check_address(address, 0))]
 
@@ -136,6 +138,9 @@ class SessionSettings(Section):
     """Characters of one text to speak: the limit of OpenAI's speech endpoint."""
     max_queued_utterances: Count = 32
     """Texts of one session that wait to be spoken: minutes of speech, more than a live conversation needs."""
+    vad: Literal["webrtc", "silero"] = "webrtc"
+    """Which voice detector: webrtc costs next to nothing and needs nothing; silero is a neural network that noise and
+    music fool less, and needs `pip install 'voicetrio[silero]'`."""
     vad_sensitivity: Sensitivity = "normal"
     """How much voice starts speech: low needs 120 ms in 160 ms, normal 80 in 120, high 60 in 100."""
     agent: OnOff = "off"
@@ -185,13 +190,21 @@ class SttSettings(Section):
     engine: Name = "pocketsphinx"
     """Which recogniser; "none": this worker does not hear. The default needs no download and no GPU."""
     model: str = ""
-    """Folder of the engine's model; empty: the model that comes with the engine."""
+    """Folder of the engine's model, or a name that the engine can find; empty: the model that comes with the engine."""
+    device: Device = "auto"
+    """Where models run that can run on a GPU; auto: on CUDA where there is some."""
+    compute_type: Name = "auto"
+    """How such a model counts, by the engine's own names, such as int8 or float16; auto: what suits the device."""
+    threads: Annotated[int, Field(ge=0, le=256)] = 0
+    """CPU threads of an engine process; 0: the engine chooses."""
+    options: EngineOptions = Field(default_factory=dict)
+    """Settings that only this engine has, by its own names; see docs/engines.md."""
     slots: Count = 16
     """Recogniser streams at once, one per session that is not on hold; the next is refused. Each costs
     memory in an engine process."""
     processes: Annotated[int, Field(ge=0)] = 0
-    """Engine processes to decode in; 0: one per CPU core, and never more than slots. Each fills a core, and loads the
-    model."""
+    """Engine processes to decode in, never more than slots; each loads the model. 0: one per CPU core, or a single one
+    for engines that serve all streams together."""
 
 
 class TtsSettings(Section):
@@ -201,6 +214,12 @@ class TtsSettings(Section):
     """Which synthesiser; "none": this worker does not speak. The default needs no download and no GPU."""
     voice: str = ""
     """The voice of requests that name none; empty: the engine's own default."""
+    model: str = ""
+    """Folder of the engine's voices; empty: those that come with the engine."""
+    device: Device = "auto"
+    """Where voices run that can run on a GPU; auto: on CUDA where there is some."""
+    options: EngineOptions = Field(default_factory=dict)
+    """Settings that only this engine has, by its own names; see docs/engines.md."""
     slots: Count = 8
     """Texts being spoken at once; the next is refused. Synthesis is faster than speech: few are enough."""
     sample_rate: Annotated[int, Field(ge=8000, le=48000)] = 24_000

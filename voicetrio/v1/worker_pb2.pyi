@@ -11,12 +11,14 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Description(_message.Message):
-    __slots__ = ("stt", "tts")
+    __slots__ = ("stt", "tts", "draining")
     STT_FIELD_NUMBER: _ClassVar[int]
     TTS_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
     stt: SpeechToTextDescription
     tts: TextToSpeechDescription
-    def __init__(self, stt: _Optional[_Union[SpeechToTextDescription, _Mapping]] = ..., tts: _Optional[_Union[TextToSpeechDescription, _Mapping]] = ...) -> None: ...
+    draining: bool
+    def __init__(self, stt: _Optional[_Union[SpeechToTextDescription, _Mapping]] = ..., tts: _Optional[_Union[TextToSpeechDescription, _Mapping]] = ..., draining: _Optional[bool] = ...) -> None: ...
 
 class SpeechToTextDescription(_message.Message):
     __slots__ = ("engine", "model", "architecture", "languages", "sample_rate_hz", "slots", "slots_in_use")
@@ -113,14 +115,16 @@ class SegmentEnd(_message.Message):
     def __init__(self, segment_id: _Optional[int] = ..., end_sample: _Optional[int] = ...) -> None: ...
 
 class TranscribeReply(_message.Message):
-    __slots__ = ("opened", "hypothesis", "working")
+    __slots__ = ("opened", "hypothesis", "working", "draining")
     OPENED_FIELD_NUMBER: _ClassVar[int]
     HYPOTHESIS_FIELD_NUMBER: _ClassVar[int]
     WORKING_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
     opened: StreamOpened
     hypothesis: Hypothesis
     working: Working
-    def __init__(self, opened: _Optional[_Union[StreamOpened, _Mapping]] = ..., hypothesis: _Optional[_Union[Hypothesis, _Mapping]] = ..., working: _Optional[_Union[Working, _Mapping]] = ...) -> None: ...
+    draining: Draining
+    def __init__(self, opened: _Optional[_Union[StreamOpened, _Mapping]] = ..., hypothesis: _Optional[_Union[Hypothesis, _Mapping]] = ..., working: _Optional[_Union[Working, _Mapping]] = ..., draining: _Optional[_Union[Draining, _Mapping]] = ...) -> None: ...
 
 class StreamOpened(_message.Message):
     __slots__ = ("engine", "model", "architecture", "language", "sample_rate_hz")
@@ -142,8 +146,14 @@ class Working(_message.Message):
     segment_id: int
     def __init__(self, segment_id: _Optional[int] = ...) -> None: ...
 
+class Draining(_message.Message):
+    __slots__ = ("remaining_ms",)
+    REMAINING_MS_FIELD_NUMBER: _ClassVar[int]
+    remaining_ms: int
+    def __init__(self, remaining_ms: _Optional[int] = ...) -> None: ...
+
 class Hypothesis(_message.Message):
-    __slots__ = ("segment_id", "final", "consumed_sample", "words", "stable_words", "confidence", "language")
+    __slots__ = ("segment_id", "final", "consumed_sample", "words", "stable_words", "confidence", "language", "gated")
     SEGMENT_ID_FIELD_NUMBER: _ClassVar[int]
     FINAL_FIELD_NUMBER: _ClassVar[int]
     CONSUMED_SAMPLE_FIELD_NUMBER: _ClassVar[int]
@@ -151,6 +161,7 @@ class Hypothesis(_message.Message):
     STABLE_WORDS_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    GATED_FIELD_NUMBER: _ClassVar[int]
     segment_id: int
     final: bool
     consumed_sample: int
@@ -158,7 +169,8 @@ class Hypothesis(_message.Message):
     stable_words: int
     confidence: float
     language: str
-    def __init__(self, segment_id: _Optional[int] = ..., final: _Optional[bool] = ..., consumed_sample: _Optional[int] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., stable_words: _Optional[int] = ..., confidence: _Optional[float] = ..., language: _Optional[str] = ...) -> None: ...
+    gated: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, segment_id: _Optional[int] = ..., final: _Optional[bool] = ..., consumed_sample: _Optional[int] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., stable_words: _Optional[int] = ..., confidence: _Optional[float] = ..., language: _Optional[str] = ..., gated: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Word(_message.Message):
     __slots__ = ("text", "start_sample", "end_sample", "confidence")

@@ -8,7 +8,7 @@ import trio
 
 from voicetrio.core.errors import WorkerUnavailable
 from voicetrio.worker.engine_process import EngineProcess
-from voicetrio.worker.engines.contract import HearingDescription, StreamOptions
+from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, StreamOptions
 from voicetrio.worker.errors import SetupError, first_leaf
 from voicetrio.worker.recognition import RecognitionStream
 
@@ -36,7 +36,7 @@ class EnginePool:
 
 
 @asynccontextmanager
-async def open_pool(engine: str, model: str, processes: int, slots: int) -> AsyncIterator[EnginePool]:
+async def open_pool(engine: str, setup: HearingSetup, processes: int, slots: int) -> AsyncIterator[EnginePool]:
     """Start `processes` of an engine, at once, and end them with the block.
 
     Raises:
@@ -45,7 +45,7 @@ async def open_pool(engine: str, model: str, processes: int, slots: int) -> Asyn
     # When all other processes are down, one gets all slots' streams; twice that leaves room for streams that were left
     # and whose last call is still under way.
     streams_max = 2 * slots
-    pool = [EngineProcess(engine, model, streams_max) for _ in range(processes)]
+    pool = [EngineProcess(engine, setup, streams_max) for _ in range(processes)]
     failure: SetupError | None = None
     async with trio.open_nursery() as nursery:
         try:

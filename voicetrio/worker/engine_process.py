@@ -1,10 +1,12 @@
 """An engine process that is always there: started, watched, and started again when it dies. One per CPU core or so."""
 
 import itertools
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from subprocess import PIPE
 
@@ -13,7 +15,7 @@ import trio
 
 from voicetrio.core.errors import WorkerUnavailable
 from voicetrio.worker.engine_link import EngineLink
-from voicetrio.worker.engines.contract import HearingDescription, StreamOptions
+from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, StreamOptions
 from voicetrio.worker.errors import SetupError
 from voicetrio.worker.recognition import LinkedStream, RecognitionStream
 
@@ -30,9 +32,10 @@ log = structlog.get_logger()
 
 
 class EngineProcess:
-    def __init__(self, engine: str, model: str, streams_max: int) -> None:
+    def __init__(self, engine: str, setup: HearingSetup, streams_max: int) -> None:
         # -P: the current folder is not a place to import from. The child finds the same voicetrio as we did.
-        self._command = [sys.executable, "-P", "-m", "voicetrio.worker.engine_host", engine, model]
+        told = json.dumps(asdict(setup))
+        self._command = [sys.executable, "-P", "-m", "voicetrio.worker.engine_host", engine, told]
         self._engine = engine
         self._streams_max = streams_max
         self._link: EngineLink | None = None

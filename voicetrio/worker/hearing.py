@@ -180,4 +180,5 @@ def hypothesis_message(hypothesis: Hypothesis) -> pb.Hypothesis:
         stable_words=hypothesis.stable_words,
         confidence=hypothesis.confidence,
         language=hypothesis.language or "",
+        gated=hypothesis.gated,
     )

@@ -150,6 +150,6 @@ def _decode(head: bytes, body: bytes) -> HostMessage:
     elif kind is Heard and fields["hypothesis"] is not None:
         hypothesis = fields["hypothesis"]
         words = tuple(Word(**word) for word in hypothesis["words"])
-        fields["hypothesis"] = Hypothesis(**{**hypothesis, "words": words})
+        fields["hypothesis"] = Hypothesis(**{**hypothesis, "words": words, "gated": tuple(hypothesis["gated"])})
     message: HostMessage = kind(**fields)
     return message

@@ -83,17 +83,19 @@ async def serve(
 async def _loaded(config: WorkerConfig, rooms: Rooms) -> AsyncIterator[EnginePool | None]:
     """Engines in their rooms. Raises `VoicetrioError` when one cannot be loaded."""
     if config.tts_engine != registry.NONE:
-        speaking = await trio.to_thread.run_sync(registry.load_speaking, config.tts_engine, config.tts_voice)
+        speaking = await trio.to_thread.run_sync(registry.load_speaking, config.tts_engine, config.speaking)
         rooms.speaking = Speaking(speaking, Slots("tts", config.tts_slots))
     if config.stt_engine == registry.NONE:
         yield None
-    elif not registry.hearing_entry(config.stt_engine).own_process:
-        hearing = registry.load_hearing(config.stt_engine, config.stt_model)
+        return
+    entry = await trio.to_thread.run_sync(registry.hearing_entry, config.stt_engine)
+    if not entry.own_process:
+        hearing = registry.load_hearing(config.stt_engine, config.hearing)
         rooms.hearing = Hearing(InProcessRecognition(hearing), Slots("stt", config.stt_slots))
         yield None
     else:
-        processes = min(config.stt_processes or core_count(), config.stt_slots)
-        async with open_pool(config.stt_engine, config.stt_model, processes, config.stt_slots) as pool:
+        processes = min(config.stt_processes or (1 if entry.batched else core_count()), config.stt_slots)
+        async with open_pool(config.stt_engine, config.hearing, processes, config.stt_slots) as pool:
             rooms.hearing = Hearing(pool, Slots("stt", config.stt_slots))
             yield pool
 

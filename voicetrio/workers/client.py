@@ -270,4 +270,5 @@ def _hypothesis(message: pb.Hypothesis) -> Hypothesis:
         stable_words=len(message.words) if message.final else message.stable_words,
         confidence=message.confidence if message.HasField("confidence") else None,
         language=message.language or None,
+        gated=tuple(message.gated),
     )

@@ -1,16 +1,52 @@
 """What an engine has to be. Plain synchronous calls: an engine knows no trio, no gRPC, no slots and no other engine.
 
 An engine that hears is opened once per process and hosts several streams; calls never overlap, whatever the stream.
+One that is quicker for many streams at once than for one after the other is a `BatchedHearing`.
 An engine that speaks is asked for one piece of text at a time, and hands out audio while it makes it.
 Audio is 16-bit little-endian mono PCM; positions are samples.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
 
 from voicetrio.core.hypothesis import Architecture, Hypothesis
 from voicetrio.core.playback import WordMark
+
+Device = Literal["auto", "cuda", "cpu"]
+"""auto: CUDA where there is some."""
+
+EngineOptions = Mapping[str, str | int | float | bool]
+"""Settings that only one engine has, by the engine's own names."""
+
+
+@dataclass(frozen=True, slots=True)
+class HearingSetup:
+    """What an engine that hears is loaded with. The settings of the same names are in the section [stt].
+
+    An engine that does not know an option says so with a `SetupError` that names `stt.options`.
+    """
+
+    model: str = ""
+    """A folder, or a name that the engine can find; empty: the model that comes with the engine."""
+    device: Device = "auto"
+    compute_type: str = "auto"
+    """How the model counts, by the engine's own names, such as "int8"; auto: what suits the device."""
+    threads: int = 0
+    """CPU threads; 0: the engine chooses."""
+    options: EngineOptions = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingSetup:
+    """What an engine that speaks is loaded with. The settings of the same names are in the section [tts]."""
+
+    voice: str = ""
+    """The voice of requests that name none; empty: the engine's own default."""
+    model: str = ""
+    """A folder of voices, or what else the engine speaks with; empty: what comes with the engine."""
+    device: Device = "auto"
+    options: EngineOptions = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +115,52 @@ class HearingEngine(Protocol):
     def open(self, options: StreamOptions) -> HearingStream:
         """Raises:
         WorkerRejected: the language is not one of the description's.
+        """
+        ...
+
+
+class BatchedStream(HearingStream, Protocol):
+    """A stream that can take audio without decoding it. `accept` is `feed`, a run if one is due, and `take`;
+    `end_segment` is `finish`, a run, and `take`.
+    """
+
+    def feed(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
+        """As `accept`, without its answer. Quick: what is decoded is decoded in a run."""
+        ...
+
+    def finish(self, segment_id: int, end_sample: int) -> None:
+        """As `end_segment`, without its answer: some later run makes the final."""
+        ...
+
+    def take(self) -> Hypothesis | None:
+        """What runs have made since the last `take`: the final once a finished segment has it, else the newest partial,
+        else None.
+
+        Raises:
+            Exception: the engine failed on this stream. Other streams are not concerned.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchedHearing(Protocol):
+    """A `HearingEngine` whose streams are `BatchedStream`s."""
+
+    @property
+    def description(self) -> HearingDescription: ...
+
+    def open(self, options: StreamOptions) -> BatchedStream:
+        """As `HearingEngine.open`."""
+        ...
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `run` would decode something now. Only audio and ends can make it true, never time alone."""
+        ...
+
+    def run(self) -> None:
+        """One pass of the model over streams that have work, those that wait longest first; which ones, and how many, is
+        the engine's choice. A stream's failure is told by its `take`.
         """
         ...
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from voicetrio.core.errors import WorkerRejected, WorkerUnavailable
 from voicetrio.core.playback import WordMark
-from voicetrio.worker.engines.contract import PieceRequest, SpeakingDescription, SpokenChunk, Voice
+from voicetrio.worker.engines.contract import PieceRequest, SpeakingDescription, SpeakingSetup, SpokenChunk, Voice
 from voicetrio.worker.engines.espeak_library import EspeakLibrary, InstalledVoice, WordEvent
+from voicetrio.worker.engines.options import read_options
 from voicetrio.worker.errors import SetupError
 
 DEFAULT_VOICE = "en-us"
@@ -23,11 +24,12 @@ so speeds up to 4.0 are what they say."""
 _REJECTION_EXAMPLES = 6
 
 
-def open_espeak(default_voice: str) -> "Espeak":
+def open_espeak(setup: SpeakingSetup) -> "Espeak":
     """Raises:
     SetupError: the library cannot be loaded, or there is no such voice.
     """
-    return Espeak(EspeakLibrary(), default_voice or DEFAULT_VOICE)
+    read_options("tts", "espeak-ng", setup.options, {})
+    return Espeak(EspeakLibrary(), setup.voice or DEFAULT_VOICE)
 
 
 class Espeak:

@@ -15,12 +15,15 @@ from voicetrio.core.hypothesis import Hypothesis, Word
 from voicetrio.core.playback import WordMark
 from voicetrio.worker.engines.contract import (
     HearingDescription,
+    HearingSetup,
     PieceRequest,
     SpeakingDescription,
+    SpeakingSetup,
     SpokenChunk,
     StreamOptions,
     Voice,
 )
+from voicetrio.worker.engines.options import read_options
 
 HEARING_RATE = 16_000
 WORD_SAMPLES = HEARING_RATE // 2
@@ -130,11 +133,13 @@ _TONE = array(
 ).tobytes()
 
 
-def open_instant_hearing(model: str) -> InstantHearing:
+def open_instant_hearing(setup: HearingSetup) -> InstantHearing:
+    read_options("stt", "instant", setup.options, {})
     return InstantHearing()
 
 
-def open_instant_speaking(default_voice: str) -> InstantSpeaking:
+def open_instant_speaking(setup: SpeakingSetup) -> InstantSpeaking:
+    read_options("tts", "instant", setup.options, {})
     engine = InstantSpeaking()
-    engine.resolve_voice(default_voice)
+    engine.resolve_voice(setup.voice)
     return engine

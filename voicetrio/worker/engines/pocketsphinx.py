@@ -18,7 +18,8 @@ import pocketsphinx
 
 from voicetrio.core.errors import WorkerRejected
 from voicetrio.core.hypothesis import Hypothesis, Word
-from voicetrio.worker.engines.contract import HearingDescription, StreamOptions
+from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, StreamOptions
+from voicetrio.worker.engines.options import read_options
 from voicetrio.worker.engines.pocketsphinx_model import SphinxModel, find_model
 from voicetrio.worker.engines.stable_words import StableWords
 from voicetrio.worker.errors import SetupError
@@ -47,13 +48,14 @@ _FILLER = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")
 _VARIANT = re.compile(r"\(\d+\)$")
 
 
-def open_pocketsphinx(model: str) -> "Pocketsphinx":
-    """`model` is a folder, see `pocketsphinx_model`; empty: the English one in the package. Takes about half a second.
+def open_pocketsphinx(setup: HearingSetup) -> "Pocketsphinx":
+    """`setup.model` is a folder, see `pocketsphinx_model`; empty: the English one in the package. Takes about half a second.
 
     Raises:
         SetupError: the model is missing or cannot be read.
     """
-    return Pocketsphinx(find_model(Path(model or pocketsphinx.get_model_path("en-us"))))
+    read_options("stt", "pocketsphinx", setup.options, {})
+    return Pocketsphinx(find_model(Path(setup.model or pocketsphinx.get_model_path("en-us"))))
 
 
 class Pocketsphinx:

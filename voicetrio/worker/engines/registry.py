@@ -1,67 +1,105 @@
-"""Engines by name. Nothing of an engine is imported before it is asked for: its package may not be installed."""
+"""Engines by name. Nothing of an engine is imported before it is asked for: its package may not be installed.
+
+Engines of other people come by entry points: a package that is installed beside this one and has, in its pyproject.toml,
+
+    [project.entry-points."voicetrio.stt_engines"]
+    my-engine = "my_package.my_module:ENTRY"
+
+where ENTRY is an `EngineEntry`. For engines that speak the group is "voicetrio.tts_engines".
+"""
 
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
-from voicetrio.worker.engines.contract import HearingEngine, SpeakingEngine
+from voicetrio.worker.engines.contract import HearingEngine, HearingSetup, SpeakingEngine, SpeakingSetup
 from voicetrio.worker.errors import SetupError
 
 NONE = "none"
+HEARING_GROUP, SPEAKING_GROUP = "voicetrio.stt_engines", "voicetrio.tts_engines"
 
 
 @dataclass(frozen=True, slots=True)
 class EngineEntry:
     module: str
     factory: str
-    """A callable in `module`: takes the model (hearing) or the default voice (speaking), may raise `SetupError`."""
+    """A callable in `module`: takes a `HearingSetup` or a `SpeakingSetup`, may raise `SetupError`."""
     package: str = ""
     """What pip installs it by; empty: nothing to install."""
     own_process: bool = False
-    """Whether its calls are heavy or hold the GIL, and so must not run where the server's event loop runs."""
+    """Whether its calls are heavy or hold the GIL, and so must not run where the server's event loop runs. For engines
+    that hear; those that speak run in a thread."""
+    batched: bool = False
+    """Whether one process of it serves all streams together, see `BatchedHearing`: then there is one, not one per core."""
 
 
 HEARING: dict[str, EngineEntry] = {
     "pocketsphinx": EngineEntry(
         "voicetrio.worker.engines.pocketsphinx", "open_pocketsphinx", "pocketsphinx", own_process=True
     ),
+    "faster-whisper": EngineEntry(
+        "voicetrio.worker.engines.whisper", "open_whisper", "'voicetrio[whisper]'", own_process=True, batched=True
+    ),
+    "sherpa-onnx": EngineEntry(
+        "voicetrio.worker.engines.sherpa", "open_sherpa", "'voicetrio[sherpa]'", own_process=True, batched=True
+    ),
     "instant": EngineEntry("voicetrio.worker.engines.instant", "open_instant_hearing"),
 }
 SPEAKING: dict[str, EngineEntry] = {
-    "espeak-ng": EngineEntry("voicetrio.worker.engines.espeak", "open_espeak", "espeakng-loader", own_process=False),
+    "espeak-ng": EngineEntry("voicetrio.worker.engines.espeak", "open_espeak", "espeakng-loader"),
+    "piper": EngineEntry("voicetrio.worker.engines.piper", "open_piper", "'voicetrio[piper]'"),
     "instant": EngineEntry("voicetrio.worker.engines.instant", "open_instant_speaking"),
 }
 
 
 def hearing_entry(name: str) -> EngineEntry:
     """Raises `SetupError`, naming the setting and what there is."""
-    return _find("stt.engine", HEARING, name)
+    return _find("stt.engine", HEARING, HEARING_GROUP, name)
 
 
-def load_hearing(name: str, model: str) -> HearingEngine:
+def load_hearing(name: str, setup: HearingSetup) -> HearingEngine:
     """Import and load an engine; takes as long as its model takes.
 
     Raises:
         SetupError: no such engine, its package is missing, or its model is. The text names the setting to change.
     """
-    return cast("HearingEngine", _factory("stt.engine", HEARING, name)(model))
+    return cast("HearingEngine", _factory("stt.engine", name, hearing_entry(name))(setup))
 
 
-def load_speaking(name: str, default_voice: str) -> SpeakingEngine:
+def load_speaking(name: str, setup: SpeakingSetup) -> SpeakingEngine:
     """As `load_hearing`; the setting for the voice is `tts.voice`."""
-    return cast("SpeakingEngine", _factory("tts.engine", SPEAKING, name)(default_voice))
+    entry = _find("tts.engine", SPEAKING, SPEAKING_GROUP, name)
+    return cast("SpeakingEngine", _factory("tts.engine", name, entry)(setup))
 
 
-def _find(setting: str, entries: dict[str, EngineEntry], name: str) -> EngineEntry:
-    entry = entries.get(name)
-    if entry is None:
-        raise SetupError(f"{setting}: there is no engine {name!r}; use one of: {', '.join([*entries, NONE])}")
+def _find(setting: str, ours: dict[str, EngineEntry], group: str, name: str) -> EngineEntry:
+    """Our own names come first: nobody can put something else in an engine's place by installing a package."""
+    entry = ours.get(name)
+    if entry is not None:
+        return entry
+    theirs = {point.name: point for point in entry_points(group=group)}
+    if name not in theirs:
+        raise SetupError(f"{setting}: there is no engine {name!r}; use one of: {', '.join([*ours, *theirs, NONE])}")
+    return _load_entry(setting, theirs[name])
+
+
+def _load_entry(setting: str, point: EntryPoint) -> EngineEntry:
+    try:
+        entry = point.load()
+    except Exception as error:
+        # Somebody else's module, of which anything can be expected.
+        raise SetupError(
+            f"{setting}: the engine {point.name!r}, entry point {point.value!r}, cannot be loaded: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(entry, EngineEntry):
+        raise SetupError(f"{setting}: the entry point {point.value!r} of the engine {point.name!r} is no EngineEntry")
     return entry
 
 
-def _factory(setting: str, entries: dict[str, EngineEntry], name: str) -> Callable[[str], object]:
-    entry = _find(setting, entries, name)
+def _factory(setting: str, name: str, entry: EngineEntry) -> Callable[[object], object]:
     try:
         module = importlib.import_module(entry.module)
     except ImportError as error:
@@ -72,4 +110,4 @@ def _factory(setting: str, entries: dict[str, EngineEntry], name: str) -> Callab
             f"{setting}: the engine {name!r} needs a package that cannot be imported ({error.name}); "
             f"install it with: python -m pip install {entry.package}"
         ) from error
-    return cast("Callable[[str], object]", getattr(module, entry.factory))
+    return cast("Callable[[object], object]", getattr(module, entry.factory))
