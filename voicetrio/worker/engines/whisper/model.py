@@ -1,0 +1,236 @@
+"""The model: found, loaded, and asked in batches. The only file that touches faster-whisper and CTranslate2.
+
+faster-whisper finds and loads models, makes their features and knows their tokens; CTranslate2 computes. The batches are
+our own: faster-whisper's give every item the same prompt, and take whole recordings.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import faster_whisper
+import numpy as np
+import numpy.typing as npt
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import merge_punctuations
+
+from voicetrio.worker.engines.contract import HearingSetup
+from voicetrio.worker.errors import SetupError
+
+Float32Array = npt.NDArray[np.float32]
+
+FILES = ("model.bin", "config.json", "tokenizer.json")
+"""What a folder must hold; faster-whisper looks for a missing tokenizer in the hub, which is no place for a start-up."""
+
+_PREPENDED, _APPENDED = "\"'\u201c\u00bf([{-", "\"'.\u3002,\uff0c!\uff01?\uff1f:\uff1a\u201d)]}\u3001"
+"""Punctuation that belongs to the next word, and to the word before; as faster-whisper has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What the model wrote for one window."""
+
+    tokens: tuple[int, ...]
+    """Text and timestamps, without the prompt."""
+    mean_log_probability: float
+    """Of a token, the end included."""
+    no_speech: float
+    """Probability that nobody speaks in the window, as the model sees it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word and its seconds from the start of the window."""
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
+
+class WhisperModel:
+    """Calls take float32 arrays; features are (bands, frames of 10 ms), encodings (frames of 20 ms, width)."""
+
+    def __init__(self, setup: HearingSetup) -> None:
+        """Raises:
+        SetupError: the model is not there or cannot be loaded; it names the setting.
+        """
+        path, self.name = _find(setup.model)
+        device = _device(setup.device)
+        compute = setup.compute_type if setup.compute_type != "auto" else ("float16" if device == "cuda" else "int8")
+        try:
+            self._model = faster_whisper.WhisperModel(
+                path, device=device, compute_type=compute, cpu_threads=setup.threads or _cores(), local_files_only=True
+            )
+        except Exception as error:  # whatever the library makes of a broken file, or of a GPU without memory
+            raise SetupError(_explain(setup, device, compute, error)) from error
+        self._tokenizers: dict[str, Tokenizer] = {}
+        self.device = device
+        self.multilingual: bool = self._model.model.is_multilingual
+        self.languages: tuple[str, ...] = tuple(self._model.supported_languages)
+        self.context_max: int = self._model.max_length // 2 - 1
+        """Tokens of context at the most: half of what the decoder can hold, as OpenAI does it."""
+
+    def features(self, samples: Float32Array) -> Float32Array:
+        """Log-mel features of 16 kHz audio, (bands, frames); of 30 s at most."""
+        whole: Float32Array = self._model.feature_extractor(samples)
+        return whole[:, : len(samples) // 160]
+
+    def encode(self, features: Float32Array) -> Float32Array:
+        """(batch, bands, frames) to (batch, frames / 2, width), in memory of the CPU, where batches can be divided."""
+        encoded = self._model.model.encode(ctranslate2.StorageView.from_array(features), to_cpu=True)
+        array: Float32Array = np.asarray(encoded)
+        return array
+
+    def detect_languages(self, encoded: Float32Array) -> list[str]:
+        """The likeliest language of each item."""
+        return [item[0][0][2:-2] for item in self._model.model.detect_language(_view(encoded))]
+
+    def tokens(self, text: str) -> list[int]:
+        """Of a text that stands before or between others."""
+        tokens: list[int] = self._tokenizer(self.languages[0]).encode(" " + text.strip())
+        return tokens
+
+    def prompt(self, context: Sequence[int], language: str) -> list[int]:
+        """What the decoder begins with."""
+        tokenizer = self._tokenizer(language)
+        return [*([tokenizer.sot_prev, *context] if context else ()), *tokenizer.sot_sequence]
+
+    def generate(
+        self, encoded: Float32Array, prompts: Sequence[list[int]], *, beam_size: int, temperature: float
+    ) -> list[Generated]:
+        """Prompts must be of one length. At a temperature above 0 it samples, so that no two calls need be alike."""
+        how: dict[str, Any] = (
+            {"beam_size": beam_size}
+            if temperature == 0
+            else {"beam_size": 1, "sampling_topk": 0, "sampling_temperature": temperature}
+        )
+        results = self._model.model.generate(
+            _view(encoded),
+            list(prompts),
+            max_length=self._model.max_length,
+            return_scores=True,
+            return_no_speech_prob=True,
+            length_penalty=1.0,
+            **how,
+        )
+        generated = []
+        for result in results:
+            tokens = tuple(result.sequences_ids[0])
+            # The score is the sum over the length; the end token counts too.
+            mean = result.scores[0] * len(tokens) / (len(tokens) + 1)
+            generated.append(Generated(tokens, mean, result.no_speech_prob))
+        return generated
+
+    def segments(self, tokens: Sequence[int]) -> list[tuple[float, float | None, list[int]]]:
+        """Text between timestamps: start and end in seconds of the window, and text tokens. None: it was left open."""
+        begin = self._tokenizer(self.languages[0]).timestamp_begin
+        segments: list[tuple[float, float | None, list[int]]] = []
+        start, text = 0.0, list[int]()
+        for token in tokens:
+            if token < begin:
+                text.append(token)
+                continue
+            at = (token - begin) * self._model.time_precision
+            if text:
+                segments.append((start, max(start, at), text))
+            start, text = at, []
+        if text:
+            segments.append((start, None, text))
+        return segments
+
+    def stops_at(self, tokens: Sequence[int]) -> float | None:
+        """Where it stopped with two timestamps, in seconds: there is more to hear behind it. None: it heard all."""
+        begin = self._tokenizer(self.languages[0]).timestamp_begin
+        if len(tokens) < 2 or tokens[-1] < begin or tokens[-2] < begin:
+            return None
+        return float((tokens[-1] - begin) * self._model.time_precision)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        text: str = self._tokenizer(self.languages[0]).decode(list(tokens))
+        return text.strip()
+
+    def align(
+        self, encoded: Float32Array, texts: Sequence[list[int]], language: str, frames: Sequence[int]
+    ) -> list[list[TimedWord]]:
+        """Words with their times, by the decoder's attention (dynamic time warping). `frames`: of 10 ms, of each item
+        without its padding. A text without tokens has no words.
+        """
+        alignments = self._model.find_alignment(
+            self._tokenizer(language), list(texts), _view(encoded), [max(1, count) for count in frames]
+        )
+        words = []
+        for alignment in alignments:
+            merge_punctuations(alignment, _PREPENDED, _APPENDED)
+            words.append(
+                [
+                    TimedWord(
+                        part["word"].strip(), float(part["start"]), float(part["end"]), float(part["probability"])
+                    )
+                    for part in alignment
+                    if part["word"].strip()
+                ]
+            )
+        return words
+
+    def _tokenizer(self, language: str) -> Tokenizer:
+        tokenizer = self._tokenizers.get(language)
+        if tokenizer is None:
+            tokenizer = Tokenizer(self._model.hf_tokenizer, self.multilingual, task="transcribe", language=language)
+            self._tokenizers[language] = tokenizer
+        return tokenizer
+
+
+def _view(encoded: Float32Array) -> ctranslate2.StorageView:
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(encoded))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _device(wanted: str) -> str:
+    if wanted == "auto":
+        return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
+    if wanted == "cuda" and ctranslate2.get_cuda_device_count() == 0:
+        raise SetupError('stt.device: there is no CUDA device that CTranslate2 can use; set "cpu" or "auto"')
+    return wanted
+
+
+def _find(model: str) -> tuple[str, str]:
+    """Where the model lies, and its name for people. A name is looked for in the hub's cache, and never fetched here."""
+    if not model:
+        raise SetupError(
+            "stt.model: faster-whisper comes without a model; set a folder with one for CTranslate2, or a name such as "
+            f'"small.en" ({", ".join(faster_whisper.available_models())}) or "owner/repository" of the Hugging Face hub'
+        )
+    folder = Path(model)
+    if folder.is_dir():
+        missing = [name for name in FILES if not (folder / name).is_file()]
+        if missing:
+            raise SetupError(
+                f"stt.model: the folder {model!r} has no {' and no '.join(missing)}; is it for CTranslate2?"
+            )
+        return str(folder), folder.resolve().name
+    names = faster_whisper.available_models()
+    if model not in names and ("/" not in model or model.startswith((".", "/", "~"))):
+        raise SetupError(
+            f"stt.model: there is no folder {model!r}, and no model of that name; known names: {', '.join(names)}"
+        )
+    try:
+        return faster_whisper.download_model(model, local_files_only=True), model
+    except Exception as error:  # of the hub's library, which has a family of them
+        raise SetupError(
+            f"stt.model: {model!r} is neither a folder here nor in the hub's cache on this machine; fetch it once with: "
+            f"python -c 'import faster_whisper; faster_whisper.download_model({model!r})'"
+        ) from error
+
+
+def _explain(setup: HearingSetup, device: str, compute: str, error: Exception) -> str:
+    if "compute type" in str(error):
+        known = ", ".join(sorted(ctranslate2.get_supported_compute_types(device)))
+        return f"stt.compute_type: {compute!r} is not possible on {device}; use auto or one of: {known}"
+    return f"stt.model: {setup.model!r} cannot be loaded on {device}: {error}"

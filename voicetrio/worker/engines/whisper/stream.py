@@ -1,0 +1,250 @@
+"""One session's stream: the audio of its open segment, which part of it a pass gets, and what comes of a pass.
+
+audio -> window (from the last trim on) -> pass -> words of the whole segment, frozen ones first
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voicetrio.core.hypothesis import Hypothesis, Word
+from voicetrio.core.pass_window import PassWindow
+from voicetrio.worker.engines.contract import StreamOptions
+from voicetrio.worker.engines.whisper.decoder import Decoded, Window
+from voicetrio.worker.engines.whisper.model import Float32Array
+from voicetrio.worker.engines.whisper.voice import LEAD_SAMPLES
+
+if TYPE_CHECKING:
+    from voicetrio.worker.engines.whisper.engine import Whisper
+
+SAMPLE_RATE = 16_000
+SHORTEST_SAMPLES = SAMPLE_RATE // 10
+"""100 ms: shorter audio is no word, and Whisper would make one up."""
+SILENCE_SPAN = 32
+"""Between the lowest and the highest sample, of 65,536: digital silence and its dither."""
+REST_SAMPLES = SAMPLE_RATE
+"""1 s. What the model leaves undecoded behind its last segment is decoded in a pass of its own if it is longer."""
+NO_VOICE = "no_voice"
+"""Why a segment has no words: there was no voice in it."""
+WORD_SAMPLES_MIN = SAMPLE_RATE // 100
+
+
+class WhisperStream:
+    def __init__(self, engine: "Whisper", options: StreamOptions, language: str, clock: Callable[[], int]) -> None:
+        """`language`: one of the model's, or empty. `clock` gives a number that grows with each call."""
+        self._engine = engine
+        self._options = options
+        self._language = language
+        self._clock = clock
+        self._hot_words = tuple(engine.tokens(", ".join(options.hot_words))) if options.hot_words else ()
+        self._prompt: tuple[int, ...] = ()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._segment_id = -1
+        self._pcm = bytearray()
+        self._start = 0
+        """Of `_pcm`, an absolute sample."""
+        self._window: PassWindow | None = None
+        self._detected = self._language
+        self._decoded_to = 0
+        """Audio before this sample was in a pass."""
+        self._pass_end = 0
+        self._looked_to = self._voice_at = -1
+        """Audio was searched for a voice up to the one, and the last voice that was found ends at the other."""
+        self._unheard = False
+        self._end: int | None = None
+        self._confidence: float | None = None
+        self._heard_language = ""
+        self._gated: tuple[str, ...] = ()
+        self._news: Hypothesis | None = None
+        self._failure: Exception | None = None
+        self.since = 0
+
+    # -- the contract ---------------------------------------------------------------------------------------------------
+
+    def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
+        self._prompt = tuple(self._engine.tokens(initial_prompt)) if initial_prompt.strip() else ()
+
+    def feed(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
+        if self._window is None:
+            self._segment_id, self._start, self._decoded_to = segment_id, start_sample, start_sample
+            self._window = PassWindow(start_sample=start_sample, sample_rate=SAMPLE_RATE)
+        if not pcm:
+            return
+        if self.new == 0:
+            self.since = self._clock()
+        self._pcm += pcm
+
+    def finish(self, segment_id: int, end_sample: int) -> None:
+        if self._window is None:
+            self._segment_id, self._start, self._decoded_to = segment_id, end_sample, end_sample
+            self._window = PassWindow(start_sample=end_sample, sample_rate=SAMPLE_RATE)
+        self._end = end_sample
+        if self.new == 0:
+            self.since = self._clock()
+
+    def take(self) -> Hypothesis | None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            self._forget_segment()
+            raise failure
+        news, self._news = self._news, None
+        return news
+
+    def accept(self, segment_id: int, start_sample: int, pcm: bytes) -> Hypothesis | None:
+        self.feed(segment_id, start_sample, pcm)
+        if self._engine.is_due(self):
+            self._engine.run_for(self)
+        return self.take()
+
+    def end_segment(self, segment_id: int, end_sample: int) -> Hypothesis:
+        self.finish(segment_id, end_sample)
+        while True:
+            self._engine.run_for(self)
+            heard = self.take()
+            if heard is not None and heard.final:
+                return heard
+
+    def close(self) -> None:
+        self._engine.forget(self)
+        self._forget_segment()
+
+    # -- for the schedule -----------------------------------------------------------------------------------------------
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a segment that has not had its final."""
+        return self._window is not None and (self._news is None or not self._news.final)
+
+    @property
+    def ended(self) -> bool:
+        return self._end is not None
+
+    @property
+    def new(self) -> float:
+        return max(0, self._head - self._decoded_to) / SAMPLE_RATE
+
+    @property
+    def wants_partials(self) -> bool:
+        return self._options.partials
+
+    @property
+    def _head(self) -> int:
+        return self._start + len(self._pcm) // 2
+
+    # -- passes ---------------------------------------------------------------------------------------------------------
+
+    def next_window(self) -> Window | None:
+        """What to decode now; None: nothing that could hold a word, and `note_silence` is due."""
+        assert self._window is not None
+        self._drop_before(self._window.start)
+        self._pass_end = min(self._head, self._window.limit)
+        samples = self._samples(self._start, self._pass_end)
+        if len(samples) < SHORTEST_SAMPLES or np.ptp(samples) * 32768 < SILENCE_SPAN:
+            return None
+        if not self._has_voice():
+            self._unheard = True
+            return None
+        return Window(samples, self._detected, self._context(), thorough=self.ended)
+
+    def note_silence(self) -> None:
+        """There was no `next_window`."""
+        self._note((), (), (NO_VOICE,) if self._unheard and self.ended else ())
+
+    def note(self, decoded: Decoded) -> None:
+        """What a pass over the last `next_window` has given."""
+        start, end = self._start, self._pass_end
+        words = _absolute(decoded, start, end)
+        ends = [start + round(seconds * SAMPLE_RATE) for seconds in decoded.segment_ends]
+        self._confidence = decoded.confidence if words else None
+        self._heard_language = decoded.language
+        self._note(words, ends, decoded.gated, stopped_at=decoded.stopped_at)
+
+    def fail(self, error: Exception) -> None:
+        """The model has failed on this stream's window."""
+        self._failure = error
+        self._decoded_to = self._head
+
+    def _note(
+        self,
+        words: Sequence[Word],
+        segment_ends: Sequence[int],
+        gated: tuple[str, ...],
+        *,
+        stopped_at: float | None = None,
+    ) -> None:
+        window, end = self._window, self._pass_end
+        assert window is not None
+        self._decoded_to = end
+        last = self._end is not None and end >= self._end
+        rest = None if stopped_at is None else self._start + round(stopped_at * SAMPLE_RATE)
+        if last and rest is not None and words and end - rest > REST_SAMPLES and rest > self._start:
+            # There is more behind what the model took for a segment: it is decoded in a window of its own.
+            self._gated += gated
+            window.freeze(words, rest)
+        elif last:
+            whole = window.final(words)
+            gated = (*self._gated, *gated)
+            segment_id, language = self._segment_id, self._heard_language or self._detected
+            confidence = self._confidence
+            assert self._end is not None
+            final = Hypothesis(
+                segment_id, True, self._end, whole, len(whole), confidence if whole else None, language or None, gated
+            )
+            self._forget_segment()
+            self._news = final
+        else:
+            # Behind a window's worth of audio, whether it goes on or has ended, the next pass starts later.
+            whole = window.note_pass(words, segment_ends, end)
+            if self._end is not None:
+                self._gated += gated
+            elif whole and not gated:
+                self._news = Hypothesis(
+                    self._segment_id, False, end, whole, 0, self._confidence, self._heard_language or None
+                )
+
+    def _samples(self, start: int, end: int) -> Float32Array:
+        pcm = np.frombuffer(self._pcm[2 * (start - self._start) : 2 * (end - self._start)], np.int16)
+        return pcm.astype(np.float32) / np.float32(32768)
+
+    def _has_voice(self) -> bool:
+        """Whether the window holds a voice. What was looked at in an earlier pass is not looked at again."""
+        if self._voice_at <= self._start and self._looked_to < self._pass_end:
+            start = max(self._start, self._looked_to - LEAD_SAMPLES)
+            found = self._engine.find_voice(self._samples(start, self._pass_end))
+            self._looked_to = self._pass_end
+            if found is not None:
+                self._voice_at = start + found
+        return self._voice_at > self._start
+
+    def _context(self) -> tuple[int, ...]:
+        """Hot words, what was said before the segment, and what was said in it before the window."""
+        assert self._window is not None
+        frozen = tuple(self._engine.tokens(self._window.context)) if self._window.context else ()
+        room = max(0, self._engine.context_max - len(self._hot_words))
+        before = (*self._prompt, *frozen)
+        return (*self._hot_words[: self._engine.context_max], *before[max(0, len(before) - room) :])
+
+    def _drop_before(self, sample: int) -> None:
+        if sample > self._start:
+            del self._pcm[: 2 * (sample - self._start)]
+            self._start = sample
+
+    def _forget_segment(self) -> None:
+        self._prompt = ()
+        self._reset()
+
+
+def _absolute(decoded: Decoded, start: int, end: int) -> tuple[Word, ...]:
+    """Words in samples, inside `start` to `end`, in order, none empty."""
+    words: list[Word] = []
+    border = start
+    room = [end - WORD_SAMPLES_MIN * count for count in range(len(decoded.words) - 1, -1, -1)]
+    for word, latest_end in zip(decoded.words, room, strict=True):
+        first = min(max(border, start + round(word.start * SAMPLE_RATE)), latest_end - WORD_SAMPLES_MIN)
+        last = min(max(start + round(word.end * SAMPLE_RATE), first + WORD_SAMPLES_MIN), latest_end)
+        words.append(Word(word.text, first, last, min(1.0, max(0.0, word.probability))))
+        border = last
+    return tuple(word for word in words if word.start_sample >= start)
