@@ -115,8 +115,8 @@ class WhisperStream:
 
     @property
     def open(self) -> bool:
-        """Whether there is a segment that has not had its final."""
-        return self._window is not None and (self._news is None or not self._news.final)
+        """Whether there is a segment to decode: one that has had neither its final nor a failure."""
+        return self._window is not None and self._failure is None
 
     @property
     def ended(self) -> bool:
