@@ -14,19 +14,11 @@ A pass costs time in proportion to its words. A worker that took over starts the
 shorter than what is confirmed: they say nothing new, and the same object goes on.
 """
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
-from voicetrio.core.config import SAMPLE_RATE
 from voicetrio.core.hypothesis import Word
-
-NEAR_SAMPLES = SAMPLE_RATE * 300 // 1000
-"""300 ms, about the length of a spoken word: one pass's time for a word differs by less from another's, and two of the
-same word are seldom closer."""
-
-NEIGHBOURS_MAX = 5
-"""Words compared to tell one "the" from the next; as many as Machacek et al. compare."""
+from voicetrio.core.word_overlap import count_told, move_behind, word_key
 
 
 class LocalAgreement:
@@ -38,7 +30,7 @@ class LocalAgreement:
         self._min_passes = min_confirm_passes
         self._confirmed: list[Word] = []
         self._keys: list[str] = []
-        """Of the confirmed words, see `_key`."""
+        """Of the confirmed words, see `word_key`."""
         self._agreed: list[tuple[str, int]] = []
         """Of the newest pass's tentative words: the key, and how many passes in a row agree up to it."""
         self._tentative: tuple[Word, ...] = ()
@@ -55,8 +47,8 @@ class LocalAgreement:
 
     def push(self, words: Sequence[Word]) -> int:
         """Take a pass's whole hypothesis for the segment so far. Returns how many words are confirmed by now."""
-        keys = [_key(word) for word in words]
-        known = self._count_known(words, keys)
+        keys = [word_key(word) for word in words]
+        known = count_told(self._confirmed, words)
         tail, tail_keys = self._later(words[known:]), keys[known:]
         agreed: list[tuple[str, int]] = []
         same_so_far = True
@@ -76,65 +68,12 @@ class LocalAgreement:
 
         Where the last pass agrees with all that was confirmed, times and confidences are its own: it has heard most.
         """
-        keys = [_key(word) for word in words]
-        known = self._count_known(words, keys)
+        keys = [word_key(word) for word in words]
+        known = count_told(self._confirmed, words)
         if keys[:known] == self._keys:
             heads = zip(words[:known], self._confirmed, strict=True)
             return (*(replace(word, text=kept.text) for word, kept in heads), *words[known:])
         return (*self._confirmed, *self._later(words[known:]))
 
-    def _count_known(self, words: Sequence[Word], keys: Sequence[str]) -> int:
-        """How many leading words of a pass tell what is confirmed already, perhaps in other words."""
-        count = min(len(self._keys), len(keys))
-        if keys[:count] == self._keys[:count]:
-            return count
-        border = self._confirmed[-1].end_sample
-        best: tuple[int, int] | None = None
-        found = 0
-        for place, word in enumerate(words, start=1):
-            distance = abs(word.end_sample - border)
-            if distance > NEAR_SAMPLES:
-                continue
-            alike = _common_ending(self._keys[-NEIGHBOURS_MAX:], keys[max(0, place - NEIGHBOURS_MAX) : place])
-            if alike and (best is None or (alike, -distance) > best):
-                best, found = (alike, -distance), place
-        if best is not None:
-            return found
-        # The last confirmed word itself is told differently: go on with what is heard after it.
-        later = (place for place, word in enumerate(words) if word.start_sample + word.end_sample >= 2 * border)
-        return next(later, len(words))
-
     def _later(self, words: Sequence[Word]) -> tuple[Word, ...]:
-        """The same words, none before the end of the confirmed ones: passes differ a little about times."""
-        border = self._confirmed[-1].end_sample if self._confirmed else 0
-        return tuple(
-            word
-            if word.start_sample >= border
-            else replace(word, start_sample=border, end_sample=max(border, word.end_sample))
-            for word in words
-        )
-
-
-def _key(word: Word) -> str:
-    """A word without capitals and without the punctuation around it; "C++", "50%" and "don't" differ from less."""
-    text = word.text
-    start, end = 0, len(text)
-    while start < end and _is_punctuation(text[start]):
-        start += 1
-    while end > start and _is_punctuation(text[end - 1]):
-        end -= 1
-    return (text[start:end] or text).casefold()
-
-
-def _is_punctuation(character: str) -> bool:
-    # Not "neither letter nor digit": vowel signs of Indic scripts are neither, and belong to their word.
-    return unicodedata.category(character).startswith("P") and character not in "%#&@"
-
-
-def _common_ending(one: Sequence[str], other: Sequence[str]) -> int:
-    count = 0
-    for left, right in zip(reversed(one), reversed(other), strict=False):
-        if left != right:
-            break
-        count += 1
-    return count
+        return move_behind(words, self._confirmed[-1].end_sample) if self._confirmed else tuple(words)

@@ -29,8 +29,7 @@ CLEAR_PAUSE_SECONDS = 0.3
 """A pause in which a sentence may end, though the model has not said so."""
 
 FAR_SECONDS = 0.5
-"""A segment's end that lies farther inside a word contradicts the words' times: it is not used. And a cut is not farther
-behind the word before it."""
+"""A cut is not farther behind the word before it, wherever the model ends its segment."""
 
 REST_SECONDS_MIN = 2.0
 """What is heard last may change with the next pass: a cut that the passes do not agree on leaves that much."""
@@ -45,13 +44,14 @@ class PassWindow:
         start_sample: int,
         sample_rate: int = SAMPLE_RATE,
         min_confirm_passes: int = 2,
-        trim_after: float = 12.0,
+        trim_after: float = 8.0,
         longest: float = 28.0,
     ) -> None:
         """`min_confirm_passes`: so many passes in a row have to agree on words that are cut off.
 
-        `trim_after`: seconds; a longer window is trimmed where passes agree. `longest`: seconds; a window that is as long
-        is trimmed in any case, so that the next pass gets less.
+        `trim_after`: seconds; a longer window is trimmed where passes agree. 8 s leave room for the next sentence in an
+        encoder window of 10 s. `longest`: seconds; a window that is as long is trimmed in any case, so that the next pass
+        gets less. 28 s leave room in Whisper's 30 s for what comes until then.
         """
         assert min_confirm_passes >= 1
         assert 0 < trim_after <= longest
@@ -130,7 +130,7 @@ class PassWindow:
         for wanted in sorted(segment_ends, reverse=True):
             count = sum(1 for word in fresh if word.start_sample + word.end_sample <= 2 * wanted)
             pause = self._pause_after(fresh, count, end)
-            if 0 < count <= agreed and pause is not None and pause[0] - far <= wanted <= pause[1] + far:
+            if 0 < count <= agreed and pause is not None:
                 # Not far behind the word: in the silence after it the next one may have begun, not to be heard yet.
                 return count, max(pause[0], min(wanted, pause[1], fresh[count - 1].end_sample + far))
         for count in range(agreed, 0, -1):

@@ -84,6 +84,9 @@ class FakeModel:
         self.asked.append(Asked(items, encoded.shape[1], [list(prompt) for prompt in prompts], temperature))
         return [self.answer(item, encoded.shape[1] / 50, temperature) for item in items]
 
+    def tokens(self, text: str) -> list[int]:
+        return [VOCABULARY.token(word) for word in text.split()]
+
     def text(self, tokens):
         return " ".join(VOCABULARY.word(token) for token in tokens if token < TIMESTAMP)
 

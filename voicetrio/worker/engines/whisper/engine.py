@@ -16,6 +16,8 @@ from voicetrio.worker.engines.whisper.stream import SAMPLE_RATE, WhisperStream
 from voicetrio.worker.engines.whisper.voice import VoiceFinder
 from voicetrio.worker.errors import SetupError
 
+LONGEST = 28.0
+"""Seconds of the longest pass: a little less than the model's window, which ends at 30."""
 DEFAULTS: dict[str, str | int | float | bool] = {
     "batch_size": 16,
     "beam_size": 1,
@@ -26,6 +28,7 @@ DEFAULTS: dict[str, str | int | float | bool] = {
     "log_probability_threshold": -1.0,
     "compression_threshold": 2.4,
     "voice_threshold": 0.3,
+    "trim_after": 8.0,
 }
 
 
@@ -54,10 +57,13 @@ def open_whisper(setup: HearingSetup) -> "Whisper":
     )
     if not 1 <= decoding.beam_size <= 16:
         raise SetupError("stt.options.beam_size: must be 1 to 16")
+    trim_after = float(options["trim_after"])
+    if not 4 <= trim_after <= LONGEST:
+        raise SetupError(f"stt.options.trim_after: must be 4 to {LONGEST:g} seconds")
     voice = float(options["voice_threshold"])
     if not 0 <= voice < 1:
         raise SetupError("stt.options.voice_threshold: must be a probability, 0 to 1; 0 turns this gate off")
-    return Whisper(WhisperModel(setup), decoding, Schedule(batch_max, step), VoiceFinder(voice))
+    return Whisper(WhisperModel(setup), decoding, Schedule(batch_max, step), VoiceFinder(voice), trim_after)
 
 
 def _numbers(
@@ -84,7 +90,10 @@ def _numbers(
 class Whisper:
     """A `BatchedHearing`."""
 
-    def __init__(self, model: WhisperModel, decoding: DecoderOptions, schedule: Schedule, voice: VoiceFinder) -> None:
+    def __init__(
+        self, model: WhisperModel, decoding: DecoderOptions, schedule: Schedule, voice: VoiceFinder, trim_after: float
+    ) -> None:
+        """`trim_after`: seconds of a segment after which a pass does not get all of it any more."""
         self._model = model
         self.find_voice = voice.find
         self._decoder = Decoder(model, decoding)
@@ -92,6 +101,9 @@ class Whisper:
         self._streams: list[WhisperStream] = []
         self._ticks = itertools.count(1)
         self.context_max = model.context_max
+        self.trim_after = trim_after
+        self.decoded_seconds = 0.0
+        """Of audio that the model was given, its padding not counted: for benches."""
 
     @property
     def description(self) -> HearingDescription:
@@ -142,6 +154,7 @@ class Whisper:
                 work.append((stream, window))
         if not work:
             return
+        self.decoded_seconds += sum(window.seconds for _, window in work)
         began = time.perf_counter()
         for (stream, _), decoded in zip(work, self._decode([window for _, window in work]), strict=True):
             if isinstance(decoded, Exception):

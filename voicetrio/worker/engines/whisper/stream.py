@@ -24,7 +24,8 @@ SHORTEST_SAMPLES = SAMPLE_RATE // 10
 SILENCE_SPAN = 32
 """Between the lowest and the highest sample, of 65,536: digital silence and its dither."""
 REST_SAMPLES = SAMPLE_RATE
-"""1 s. What the model leaves undecoded behind its last segment is decoded in a pass of its own if it is longer."""
+"""1 s. What the model leaves undecoded behind its last segment is decoded in a pass of its own if it is longer, and if what
+it has decoded is longer, too."""
 NO_VOICE = "no_voice"
 """Why a segment has no words: there was no voice in it."""
 WORD_SAMPLES_MIN = SAMPLE_RATE // 100
@@ -70,7 +71,7 @@ class WhisperStream:
     def feed(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
         if self._window is None:
             self._segment_id, self._start, self._decoded_to = segment_id, start_sample, start_sample
-            self._window = PassWindow(start_sample=start_sample, sample_rate=SAMPLE_RATE)
+            self._window = self._new_window(start_sample)
         if not pcm:
             return
         if self.new == 0:
@@ -80,7 +81,7 @@ class WhisperStream:
     def finish(self, segment_id: int, end_sample: int) -> None:
         if self._window is None:
             self._segment_id, self._start, self._decoded_to = segment_id, end_sample, end_sample
-            self._window = PassWindow(start_sample=end_sample, sample_rate=SAMPLE_RATE)
+            self._window = self._new_window(end_sample)
         self._end = end_sample
         if self.new == 0:
             self.since = self._clock()
@@ -179,31 +180,34 @@ class WhisperStream:
         assert window is not None
         self._decoded_to = end
         last = self._end is not None and end >= self._end
-        rest = None if stopped_at is None else self._start + round(stopped_at * SAMPLE_RATE)
-        if last and rest is not None and words and end - rest > REST_SAMPLES and rest > self._start:
+        rest = end if stopped_at is None else self._start + round(stopped_at * SAMPLE_RATE)
+        if not self._start + REST_SAMPLES <= rest <= end - REST_SAMPLES:
+            rest = end
+        if rest < end and (last or end >= window.limit):
             # There is more behind what the model took for a segment: it is decoded in a window of its own.
             self._gated += gated
             window.freeze(words, rest)
         elif last:
-            whole = window.final(words)
-            gated = (*self._gated, *gated)
-            segment_id, language = self._segment_id, self._heard_language or self._detected
-            confidence = self._confidence
-            assert self._end is not None
-            final = Hypothesis(
-                segment_id, True, self._end, whole, len(whole), confidence if whole else None, language or None, gated
-            )
-            self._forget_segment()
-            self._news = final
+            self._finish(window.final(words), (*self._gated, *gated))
         else:
             # Behind a window's worth of audio, whether it goes on or has ended, the next pass starts later.
-            whole = window.note_pass(words, segment_ends, end)
+            whole = window.note_pass(words, segment_ends, rest)
             if self._end is not None:
                 self._gated += gated
             elif whole and not gated:
-                self._news = Hypothesis(
-                    self._segment_id, False, end, whole, 0, self._confidence, self._heard_language or None
-                )
+                language = self._heard_language or None
+                self._news = Hypothesis(self._segment_id, False, end, whole, 0, self._confidence, language)
+
+    def _finish(self, words: tuple[Word, ...], gated: tuple[str, ...]) -> None:
+        assert self._end is not None
+        confidence = self._confidence if words else None
+        language = self._heard_language or self._detected or None
+        final = Hypothesis(self._segment_id, True, self._end, words, len(words), confidence, language, gated)
+        self._forget_segment()
+        self._news = final
+
+    def _new_window(self, start_sample: int) -> PassWindow:
+        return PassWindow(start_sample=start_sample, sample_rate=SAMPLE_RATE, trim_after=self._engine.trim_after)
 
     def _samples(self, start: int, end: int) -> Float32Array:
         pcm = np.frombuffer(self._pcm[2 * (start - self._start) : 2 * (end - self._start)], np.int16)
