@@ -130,6 +130,7 @@ def test_session_config_and_limits_take_every_setting(write):
         max_segment_seconds=5,
         duplex="barge_in",
         voice="anna",
+        output_sample_rate=16_000,
     )
     assert settings.session_limits() == SessionLimits(
         pre_roll=0.6,
@@ -139,7 +140,6 @@ def test_session_config_and_limits_take_every_setting(write):
         max_message_bytes=10_000,
         max_text_chars=11,
         max_queued_utterances=12,
-        output_sample_rate=16_000,
     )
 
 
@@ -394,7 +394,7 @@ def test_a_combination_is_told_of_the_key_that_was_set_last(write):
 
 
 def test_a_server_without_any_worker(write):
-    text = "workers.local: local = false needs addresses: without either there is no worker"
+    text = "workers.local: local = false needs addresses or more: without any of them there is no worker"
     assert faults(write("[workers]\nlocal = false\n")) == [f"a.toml: {text}"]
     assert not load_settings(["a.toml"], {"VOICETRIO_WORKERS__ADDRESSES": '["h:1"]'}).workers.local
 

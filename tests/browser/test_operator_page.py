@@ -121,6 +121,7 @@ def answer(*sessions: dict[str, Any], **totals: Any) -> dict[str, Any]:
     worker = {
         "worker": "10.0.0.7:50051",
         "ready": True,
+        "state": "ready",
         "hears_with": "some engine",
         "stt_slots": 16,
         "streams": 1,

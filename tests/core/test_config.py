@@ -12,8 +12,11 @@ from voicetrio.core.states import StateTimeouts
 
 CHANGED = SessionConfig(
     language="de-AT",
+    model="faster-whisper small",
     input_sample_rate=8_000,
     input_encoding="pcma",
+    output_sample_rate=8_000,
+    output_encoding="pcmu",
     vad_sensitivity="high",
     timeouts=StateTimeouts(init=1.5, silence=0.1, hold=86_400.0, closing=3.0),
     max_segment_seconds=12.345,
@@ -29,8 +32,11 @@ def test_a_session_that_was_told_nothing_has_the_documented_values():
     assert SAMPLE_RATE == 16_000
     assert SessionConfig().as_message() == {
         "language": "",
+        "model": "",
         "input_sample_rate": 16_000,
         "input_encoding": "pcm_s16le",
+        "output_sample_rate": 24_000,
+        "output_encoding": "pcm_s16le",
         "vad_sensitivity": "normal",
         "init_timeout_ms": 30_000,
         "silence_timeout_ms": 30_000,
@@ -62,10 +68,13 @@ def test_the_protocol_sees_times_in_whole_milliseconds():
 def test_the_protocol_sees_every_value_by_its_name():
     message = CHANGED.as_message()
     names = "language input_sample_rate input_encoding vad_sensitivity enable_partial_transcripts interim duplex voice"
+    names += " output_sample_rate output_encoding"
     assert {name: message[name] for name in names.split()} == {
         "language": "de-AT",
         "input_sample_rate": 8_000,
         "input_encoding": "pcma",
+        "output_sample_rate": 8_000,
+        "output_encoding": "pcmu",
         "vad_sensitivity": "high",
         "enable_partial_transcripts": False,
         "interim": True,

@@ -27,6 +27,31 @@ async def test_what_the_server_says_it_understands(server: ServerProcess):
     assert exact >= len(SAYABLE) - 1
 
 
+async def test_a_telephone_is_spoken_to_and_heard_in_its_own_code(server: ServerProcess):
+    pause = b"\xff" * 4000
+    async with open_client(server.url) as client:
+        await client.send("session.configure", input_encoding="pcmu", output_encoding="pcmu")
+        config = (await client.wait_for("session.configured"))["config"]
+        assert (config["input_sample_rate"], config["output_sample_rate"]) == (8000, 8000)
+        # Those that survive a telephone's 4 kHz: pocketsphinx's model was made with 8.
+        for number, text in enumerate(("are you ready", "where are you", "i love you"), start=1):
+            first = len(client.audio)
+            request_id = await client.ask_speech(text, speed=SAYING_SPEED)
+            end = await client.wait_for("tts.speaking_end", request_id=request_id)
+            start = client.got("tts.speaking_start", request_id=request_id)[0]
+            assert (start["sample_rate"], start["encoding"]) == (8000, "pcmu")
+            codes = b"".join(piece for _, piece in client.audio[first:])
+            assert end["duration_ms"] == len(codes) // 8
+            await client.heard_all(request_id)
+            await client.wait_for("playback.completed", request_id=request_id)
+            line = pause + codes + 2 * pause
+            for position in range(0, len(line), 160):
+                await client.session.send_audio(line[position : position + 160])
+            final = await client.wait_for("transcript.final", count=number)
+            assert closest(final["text"], SAYABLE) == text
+        await client.finish()
+
+
 async def test_a_sentence_that_is_hard_to_understand_is_understood_in_part(server: ServerProcess):
     said = "she said that it was a very good idea"
     async with open_client(server.url) as client:

@@ -8,7 +8,7 @@ import trio
 
 from tests.fakes.audio import words_in
 from voicetrio.core.errors import WorkerBusy, WorkerUnavailable
-from voicetrio.core.hypothesis import Architecture, Hypothesis, Word, Working
+from voicetrio.core.hypothesis import Architecture, Draining, Hypothesis, Word, Working
 from voicetrio.session.overview import WorkerOverview
 from voicetrio.session.ports import StreamConfig
 
@@ -36,6 +36,10 @@ class Behaviour:
     speed: float | None = None
     """Times real time at which it takes audio; None: at once."""
     repeat_finals: bool = False
+    drain: tuple[float, float] | None = None
+    """Seconds from the opening to the worker's word that it drains, and from there to the cut."""
+    worker: str = "fake:1"
+    """Where the stream is."""
     architecture: Architecture = "streaming"
     """Encoder-decoder: no partial has stable words, and every other one mishears its newest word."""
 
@@ -56,7 +60,10 @@ class FakeRecognizer:
     def model(self) -> str:
         return "fake"
 
-    def languages(self) -> tuple[str, ...]:
+    def models(self) -> tuple[str, ...]:
+        return ("fake",)
+
+    def languages(self, model: str = "") -> tuple[str, ...]:
         return ("en", "de")
 
     def overview(self) -> tuple[WorkerOverview, ...]:
@@ -76,7 +83,10 @@ class FakeRecognizer:
         self.opened.append(config)
         try:
             async with trio.open_nursery() as nursery:
-                yield FakeStream(self, behaviour, nursery)
+                stream = FakeStream(self, behaviour, nursery)
+                if behaviour.drain is not None:
+                    nursery.start_soon(stream.drain, *behaviour.drain)
+                yield stream
                 nursery.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             # The real client's context raises nothing of its own, and no groups.
@@ -88,14 +98,14 @@ class FakeRecognizer:
 
 
 class FakeStream:
-    worker = "fake:1"
     model = "fake"
 
     def __init__(self, owner: FakeRecognizer, behaviour: Behaviour, nursery: trio.Nursery) -> None:
         self._owner = owner
         self._behaviour = behaviour
         self._nursery = nursery
-        self._replies, self._inbox = trio.open_memory_channel[Hypothesis | Working | Exception](1000)
+        self._replies, self._inbox = trio.open_memory_channel[Hypothesis | Working | Draining | Exception](1000)
+        self._cut = False
         self._audio: dict[int, tuple[int, bytearray]] = {}
         self._taken = 0
         self._messages = 0
@@ -104,6 +114,17 @@ class FakeStream:
     @property
     def architecture(self) -> Architecture:
         return self._behaviour.architecture
+
+    @property
+    def worker(self) -> str:
+        return self._behaviour.worker
+
+    async def drain(self, after: float, remaining: float) -> None:
+        await trio.sleep(after)
+        self._replies.send_nowait(Draining(remaining))
+        await trio.sleep(remaining)
+        self._cut = True
+        self._replies.send_nowait(WorkerUnavailable("it has ended"))
 
     async def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
         await self._take()
@@ -134,6 +155,8 @@ class FakeStream:
 
     async def _take(self) -> None:
         await trio.lowlevel.checkpoint()
+        if self._cut:
+            raise WorkerUnavailable("it has ended")
         self._messages += 1
         if self._behaviour.stuck and self._messages > 1:
             await trio.sleep_forever()
@@ -162,7 +185,7 @@ class FakeStream:
                 words = (*words[:-1], replace(words[-1], text=words[-1].text.replace("w", "x")))
         return Hypothesis(segment_id, final, first + len(audio) // 2, words, stable, 0.9, "en")
 
-    async def receive(self) -> Hypothesis | Working:
+    async def receive(self) -> Hypothesis | Working | Draining:
         reply = await self._inbox.receive()
         if isinstance(reply, Exception):
             raise reply

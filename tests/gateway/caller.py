@@ -99,6 +99,11 @@ class Caller:
         await self._to_app.send({"type": "websocket.receive", "text": text, "bytes": None})
 
 
+    async def hear(self, pcm: bytes) -> None:
+        """Send audio, at once."""
+        await self._to_app.send({"type": "websocket.receive", "text": None, "bytes": pcm})
+
+
 class Door:
     """Use `open_door`."""
 

@@ -238,6 +238,7 @@ async def test_an_empty_house(autojump_clock):
                 {
                     "worker": "fake:1",
                     "ready": True,
+                    "state": "ready",
                     "hears_with": "fake",
                     "stt_slots": 8,
                     "streams": 0,

@@ -24,6 +24,9 @@ async def test_configure_answers_with_all_effective_values(autojump_clock):
         ({"voice": "nobody"}, "unknown_voice"),
         ({"input_sample_rate": 7}, "invalid_field"),
         ({"input_encoding": "pcmu", "input_sample_rate": 16_000}, "invalid_field"),
+        ({"output_encoding": "pcma", "output_sample_rate": 24_000}, "invalid_field"),
+        ({"output_encoding": "mp3"}, "invalid_field"),
+        ({"output_sample_rate": 48_001}, "invalid_field"),
         ({"duplex": "both"}, "invalid_field"),
     ],
 )

@@ -14,7 +14,7 @@ import trio
 from tests.fakes.agent import FakeAgent
 from tests.fakes.audio import word
 from tests.fakes.client import open_client
-from voicetrio.core.config import SessionConfig, SessionLimits
+from voicetrio.core.config import SessionConfig
 from voicetrio.session.ports import SpeechAudio, SpeechRequest
 
 RATE = 48_000
@@ -24,8 +24,7 @@ REQUEST_COMPLETED = 0.166
 HEARD = (248_832 + 211_968) / 2 / RATE
 """4.8 s."""
 
-ALOUD = SessionConfig(agent="on", speak_replies=True)
-LIMITS = SessionLimits(output_sample_rate=RATE)
+ALOUD = SessionConfig(agent="on", speak_replies=True, output_sample_rate=RATE)
 
 
 class Replay:
@@ -72,7 +71,7 @@ async def reports_when_a_chunk_was_played(client, request_id):
 async def test_both_chunks_play_and_are_completed_once(autojump_clock, player, asked_by):
     agent = FakeAgent([["Both chunks are one sentence.\n", REQUEST_COMPLETED]])
     replay = Replay()
-    async with open_client(agent=agent, synthesizer=replay, config=ALOUD, limits=LIMITS) as client:
+    async with open_client(agent=agent, synthesizer=replay, config=ALOUD) as client:
         if asked_by == "agent":
             await client.send("user_message", content="go")
         else:
@@ -99,7 +98,7 @@ async def test_both_chunks_play_and_are_completed_once(autojump_clock, player, a
 
 async def test_nobody_is_heard_until_the_second_chunk_was(autojump_clock):
     agent = FakeAgent([["Both chunks are one sentence.\n", REQUEST_COMPLETED]])
-    async with open_client(agent=agent, synthesizer=Replay(), config=ALOUD, limits=LIMITS) as client:
+    async with open_client(agent=agent, synthesizer=Replay(), config=ALOUD) as client:
         await client.send("user_message", content="go")
         await client.wait_for("tts.speaking_start")
         for number in range(1, 13):  # 0.4 s each, up to the very end
@@ -114,7 +113,7 @@ async def test_nobody_is_heard_until_the_second_chunk_was(autojump_clock):
 
 async def test_other_requests_that_come_and_go_meanwhile_change_nothing(autojump_clock):
     agent = FakeAgent([["Both chunks are one sentence.\n", REQUEST_COMPLETED], ["x\n"]])
-    async with open_client(agent=agent, synthesizer=Replay(), config=ALOUD, limits=LIMITS) as client:
+    async with open_client(agent=agent, synthesizer=Replay(), config=ALOUD) as client:
         await client.send("user_message", content="go")
         start = await client.wait_for("tts.speaking_start")
         await client.send("tts.speak", text="Another one.", request_id="other")

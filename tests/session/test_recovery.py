@@ -46,17 +46,13 @@ async def test_a_final_that_comes_twice_is_told_once(autojump_clock):
     assert client.finals() == ["w1", "w2", "w3"]
 
 
-@pytest.mark.parametrize(
-    ("refusal", "code"),
-    [(WorkerUnavailable("away"), "worker_unavailable"), (WorkerBusy("full"), "overloaded")],
-)
-async def test_without_a_worker_the_client_is_told_and_the_session_goes_on(autojump_clock, refusal, code):
-    recognizer = FakeRecognizer(default=Behaviour(refuse=refusal))
+async def test_without_a_worker_the_client_is_told_and_the_session_goes_on(autojump_clock):
+    recognizer = FakeRecognizer(default=Behaviour(refuse=WorkerUnavailable("away")))
     async with open_client(recognizer=recognizer) as client:
         await client.say(1)
         await client.be_silent(1.0)
         error = await client.wait_for("error")
-        assert (error["code"], error["recoverable"]) == (code, True)
+        assert (error["code"], error["recoverable"]) == ("worker_unavailable", True)
         # The speech was sure at 0.08 s; ten seconds were spent on finding a worker.
         assert 9.0 < client.at("error")[0] < 10.2
         recognizer.default = Behaviour()
@@ -64,6 +60,49 @@ async def test_without_a_worker_the_client_is_told_and_the_session_goes_on(autoj
         await client.be_silent(1.0)
     assert client.finals() == ["w2"]
     assert client.telemetry.counts["segment_lost"] == 1
+
+
+async def test_a_session_that_nobody_has_room_for_is_told_so_after_five_seconds_and_ends(autojump_clock):
+    recognizer = FakeRecognizer(default=Behaviour(refuse=WorkerBusy("full")))
+    async with open_client(recognizer=recognizer) as client:
+        await client.say(1)
+        error = await client.wait_for("error")
+        assert (error["code"], error["recoverable"], error["start_ms"]) == ("overloaded", False, 0)
+        assert 4.0 < client.at("error")[0] < 5.2
+        await client.over.wait()
+    assert (client.end.reason, client.end.code, client.link.closed) == ("overloaded", 1013, (1013, "overloaded"))
+    assert client.got()[-1]["reason"] == "overloaded"
+    assert client.telemetry.counts["session_closed:overloaded"] == 1
+    assert client.telemetry.counts["client_error:overloaded"] == 1
+
+
+async def test_a_slot_that_comes_free_in_time_costs_no_word(autojump_clock):
+    recognizer = FakeRecognizer(behaviours=[Behaviour(refuse=WorkerBusy("full"))] * 6)
+    async with open_client(recognizer=recognizer) as client:
+        await client.say(1, 2)
+        await client.be_silent(5.0)
+    assert client.finals() == ["w1 w2"]
+    assert client.got("error") == []
+
+
+async def test_the_wait_for_a_slot_begins_when_there_is_a_worker(autojump_clock):
+    away = [Behaviour(refuse=WorkerUnavailable("it loads its models"))] * 25  # 4.6 s
+    full = [Behaviour(refuse=WorkerBusy("full"))] * 4
+    async with open_client(recognizer=FakeRecognizer(behaviours=[*away, *full])) as client:
+        await client.say(1, 2)
+        await client.be_silent(7.0)
+    assert client.finals() == ["w1 w2"]
+    assert client.got("error") == []
+
+
+async def test_a_session_that_was_heard_waits_longer_for_a_slot(autojump_clock):
+    recognizer = FakeRecognizer(behaviours=[Behaviour(break_after=8000)], default=Behaviour(refuse=WorkerBusy("full")))
+    async with open_client(recognizer=recognizer) as client:
+        await client.say(1, 2, 3)
+        await client.wait_for("error")
+        assert 9.0 < client.at("error")[0] < 11.0
+        await client.over.wait()
+    assert client.end.code == 1013
 
 
 async def test_a_worker_that_comes_back_in_time_costs_no_word(autojump_clock):

@@ -19,7 +19,14 @@ async def test_an_utterance_is_announced_sent_and_heard_to_its_end(autojump_cloc
         await client.send("tts.speak", text=TEXT, request_id="a")
         await client.wait_for("playback.completed")
     assert client.got("tts.speaking_start") == [
-        {"type": "tts.speaking_start", "request_id": "a", "sample_rate": 24_000, "text": TEXT, "timestamp_ms": 0}
+        {
+            "type": "tts.speaking_start",
+            "request_id": "a",
+            "sample_rate": 24_000,
+            "encoding": "pcm_s16le",
+            "text": TEXT,
+            "timestamp_ms": 0,
+        }
     ]
     assert client.got("tts.speaking_end") == [
         {"type": "tts.speaking_end", "request_id": "a", "duration_ms": 1800, "cancelled": False}

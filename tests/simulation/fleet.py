@@ -7,6 +7,7 @@ free slot. A worker that hangs is noticed after a while, as by a health check; u
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import NoReturn
 
 import trio
 
@@ -14,7 +15,7 @@ from tests.simulation.dice import Dice
 from tests.simulation.plan import Plan, WorkerPlan
 from tests.simulation.stream import Stream
 from tests.simulation.trace import Trace
-from voicetrio.core.errors import WorkerBusy, WorkerUnavailable
+from voicetrio.core.errors import WorkerBusy, WorkerDraining, WorkerUnavailable
 from voicetrio.session.ports import StreamConfig
 
 HEALTH_PATIENCE = 2.0
@@ -30,12 +31,17 @@ class Worker:
         self.stuck = False
         """Its streams take nothing."""
         self.refusing = False
+        self.draining = False
         self.hung_since: float | None = None
         self.streams: list[Stream] = []
         self.back = trio.Event()
 
-    def begin(self, kind: str) -> None:
+    def begin(self, kind: str, seconds: float) -> None:
         match kind:
+            case "drain":
+                self.draining = True
+                for stream in self.streams:
+                    stream.drain(seconds)
             case "crash":
                 self.down = True
                 for stream in self.streams:
@@ -47,7 +53,11 @@ class Worker:
                 self.silent, self.stuck, self.hung_since = True, kind == "stuck", trio.current_time()
 
     def end(self) -> None:
-        self.down = self.silent = self.stuck = self.refusing = False
+        if self.draining:
+            for stream in self.streams:
+                stream.cut()
+            self.streams.clear()
+        self.down = self.silent = self.stuck = self.refusing = self.draining = False
         self.hung_since = None
         self.back.set()
         self.back = trio.Event()
@@ -57,7 +67,7 @@ class Worker:
     @property
     def ready(self) -> bool:
         hung = self.hung_since is not None and trio.current_time() - self.hung_since >= HEALTH_PATIENCE
-        return not self.down and not hung
+        return not self.down and not hung and not self.draining
 
 
 class Fleet:
@@ -75,40 +85,44 @@ class Fleet:
         moments = []
         for number, worker in enumerate(self.workers):
             for outage in worker.plan.outages:
-                moments.append((outage.at, 0, number, outage.kind))
-                moments.append((outage.at + outage.seconds, 1, number, ""))
-        for at, _, number, kind in sorted(moments):
+                moments.append((outage.at, 0, number, outage.kind, outage.seconds))
+                moments.append((outage.at + outage.seconds, 1, number, "", 0.0))
+        for at, _, number, kind, seconds in sorted(moments):
             await trio.sleep_until(at)
             self._trace.note(f"worker{number}", kind or "back")
             if kind:
-                self.workers[number].begin(kind)
+                self.workers[number].begin(kind, seconds)
             else:
                 self.workers[number].end()
 
     def recognizer(self, caller: str) -> "SimulatedRecognizer":
         return SimulatedRecognizer(self, caller)
 
-    def _choose(self) -> Worker:
+    def _choose(self, caller: str) -> Worker:
         failure: WorkerBusy | WorkerUnavailable = WorkerUnavailable("no worker is ready")
         for worker in self.workers:
             if worker.ready and not worker.refusing and len(worker.streams) < worker.plan.slots:
                 return worker
             if worker.ready:
                 failure = WorkerBusy("no slot is free")
+        self._refuse(caller, failure)
+
+    def _refuse(self, caller: str, failure: WorkerBusy | WorkerUnavailable) -> NoReturn:
+        self._trace.note(caller, "refused", "busy" if isinstance(failure, WorkerBusy) else "away")
         raise failure
 
     @asynccontextmanager
     async def open_stream(self, caller: str) -> AsyncIterator[Stream]:
         await trio.lowlevel.checkpoint()
-        worker = self._choose()
+        worker = self._choose(caller)
         with trio.fail_after(120):  # so long that only a session without patience of its own meets it
             while worker.silent:
                 await worker.back.wait()
         await trio.sleep(worker.plan.opening)
-        if worker.down:
-            raise WorkerUnavailable("the worker is gone")
+        if worker.down or worker.draining:
+            self._refuse(caller, WorkerUnavailable("the worker is gone, or about to be"))
         if len(worker.streams) >= worker.plan.slots:
-            raise WorkerBusy("no slot is free")
+            self._refuse(caller, WorkerBusy("no slot is free"))
         self._streams += 1
         dice = Dice(self._plan.seed, "stream", self._streams)
         stream = Stream(worker, worker.plan, dice, caller, self._trace)
@@ -118,6 +132,9 @@ class Fleet:
         self._trace.note(caller, "slot", +1)
         try:
             yield stream
+        except WorkerDraining:
+            self._trace.note(caller, "moved")
+            raise
         finally:
             if stream in worker.streams:
                 worker.streams.remove(stream)
@@ -136,7 +153,10 @@ class SimulatedRecognizer:
     def model(self) -> str:
         return "simulated"
 
-    def languages(self) -> tuple[str, ...]:
+    def models(self) -> tuple[str, ...]:
+        return ("simulated",)
+
+    def languages(self, model: str = "") -> tuple[str, ...]:
         return ("en", "de")
 
     def open_stream(self, config: StreamConfig) -> AbstractAsyncContextManager[Stream]:

@@ -263,4 +263,22 @@ MUTATIONS = (
         "        self._said = [one for one in self._said if one not in said]\n",
         "        assert said\n",
     ),
+    Mutation(
+        "a worker that drains is never left",
+        "session/delivery.py",
+        "                    self.draining.set()\n",
+        "                    pass\n",
+    ),
+    Mutation(
+        "a segment that takes long is not moved",
+        "session/delivery.py",
+        "        await trio.sleep_until(self._leave_at)\n",
+        "        await trio.sleep_forever()\n",
+    ),
+    Mutation(
+        "an overload does not end the session",
+        "session/body.py",
+        "            self._life.end(OVERLOADED)\n",
+        "            pass\n",
+    ),
 )

@@ -14,7 +14,7 @@ class Outage:
     """Seconds from the start of the run."""
     kind: str
     """`crash` (streams break, nobody answers), `hang` (audio is taken, nothing is said), `stuck` (nothing is taken
-    either), `refuse` (no new stream)."""
+    either), `refuse` (no new stream), `drain` (no new stream, and at the end those that are left are cut)."""
     seconds: float
 
 

@@ -12,6 +12,12 @@ GENTLE_SHARE = 0.6
 TALK_SHARE = 0.5
 """Of callers who talk with an agent."""
 
+DRAIN_SHARE = 0.3
+"""Of outages."""
+
+REFUSAL_MAX = 4.0
+"""Seconds that the workers of a gentle run may be full: a session that was never heard waits 5 s, and then it ends."""
+
 RATES = (24_000, 24_000, 24_000, 24_000, 16_000, 22_050)
 """Hertz of what a synthesiser makes; a client gets 24 kHz."""
 
@@ -23,7 +29,7 @@ def make_plan(seed: int) -> Plan:
     dice = Dice(seed, "plan")
     mood = GENTLE if dice.chance(GENTLE_SHARE) else WILD
     callers = dice.pick((1, 1, 1, 1, 1, 1, 2, 3))
-    workers = _roll_workers(Dice(seed, "workers"), mood, callers)
+    workers = _roll_drains(Dice(seed, "drains"), _roll_workers(Dice(seed, "workers"), mood, callers))
     calm = mood == GENTLE and all(not one.outages and one.final_delay[1] < 1.5 for one in workers)
     return Plan(
         seed=seed,
@@ -81,9 +87,24 @@ def _gentle_outages(dice: Dice, workers: int) -> list[list[Outage]]:
     for _ in range(dice.pick((0, 0, 1, 1, 2))):
         kind = dice.pick(("crash", "crash", "hang", "stuck", "refuse"))
         seconds = dice.pick((0.0, dice.seconds(0, 2), dice.seconds(0, 7.5)))
+        if kind == "refuse":
+            seconds = min(seconds, REFUSAL_MAX)
         outages[dice.randrange(workers)].append(Outage(at, kind, seconds))
         at = round(at + seconds + dice.seconds(25, 30), 3)
     return outages
+
+
+def _roll_drains(dice: Dice, workers: tuple[WorkerPlan, ...]) -> tuple[WorkerPlan, ...]:
+    """Some of the workers that would be in trouble end in order instead."""
+    return tuple(
+        replace(
+            one,
+            outages=tuple(
+                replace(outage, kind="drain") if dice.chance(DRAIN_SHARE) else outage for outage in one.outages
+            ),
+        )
+        for one in workers
+    )
 
 
 def _wild_outages(dice: Dice, workers: int) -> list[list[Outage]]:

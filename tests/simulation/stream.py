@@ -14,7 +14,7 @@ from tests.simulation.plan import WorkerPlan
 from tests.simulation.tape import Misaligned, Piece, read_pieces
 from tests.simulation.trace import Trace
 from voicetrio.core.errors import WorkerUnavailable
-from voicetrio.core.hypothesis import Hypothesis, Word, Working
+from voicetrio.core.hypothesis import Draining, Hypothesis, Word, Working
 
 if TYPE_CHECKING:
     from tests.simulation.fleet import Worker
@@ -41,7 +41,7 @@ class Stream:
         self._caller = caller
         self._trace = trace
         self._heard: dict[int, _Heard] = {}
-        self._replies: list[tuple[float, int, Hypothesis | Working]] = []
+        self._replies: list[tuple[float, int, Hypothesis | Working | Draining]] = []
         self._count = 0
         self._last_final_due = 0.0
         self._news = trio.Event()
@@ -69,6 +69,14 @@ class Stream:
     def wake(self) -> None:
         self._news.set()
         self._news = trio.Event()
+
+    def drain(self, seconds: float) -> None:
+        self._reply(0.0, Draining(seconds))
+
+    def cut(self) -> None:
+        """The worker ends, and this stream is still there."""
+        self._trace.note(self._caller, "cut by drain")
+        self.break_off()
 
     def break_off(self) -> None:
         self._broken = True
@@ -121,7 +129,7 @@ class Stream:
         if self._dice.chance(self._plan.twice):
             self._reply(delay + self._dice.pick((0.0, self._dice.seconds(0, 5))), final)
 
-    async def receive(self) -> Hypothesis | Working:
+    async def receive(self) -> Hypothesis | Working | Draining:
         await trio.lowlevel.checkpoint()
         while not self._broken:
             now = trio.current_time()
@@ -149,7 +157,7 @@ class Stream:
         if self._broken:
             raise WorkerUnavailable("the worker is gone")
 
-    def _reply(self, delay: float, reply: Hypothesis | Working) -> None:
+    def _reply(self, delay: float, reply: Hypothesis | Working | Draining) -> None:
         self._count += 1
         heapq.heappush(self._replies, (trio.current_time() + delay, self._count, reply))
         self.wake()

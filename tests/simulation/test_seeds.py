@@ -18,6 +18,9 @@ EVENTS = [
     "hang",
     "stuck",
     "refuse",
+    "drain",
+    "moved",
+    "cut by drain",
     "comes_back",
     "mute",
     "miss",
@@ -56,6 +59,7 @@ EVENTS = [
     "ended ('disconnected', 1000)",
     "ended ('timed_out', 4408)",
     "ended ('slow_client', 1013)",
+    "ended ('overloaded', 1013)",
     "stops",
 ]
 """What must have happened somewhere, or the simulation has stopped testing it."""

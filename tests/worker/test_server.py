@@ -220,9 +220,10 @@ async def test_a_stopping_worker_lets_calls_finish_and_takes_no_new_ones():
                 await stream.config()
                 stopping.set()
                 await until(lambda: is_down(client))
-                with pytest.raises(GRPCError) as caught:
-                    await client.describe()
-                assert caught.value.status is Status.UNAVAILABLE
+                async with client.transcribe() as other:
+                    with pytest.raises(GRPCError) as caught:
+                        await other.config()
+                    assert caught.value.status is Status.UNAVAILABLE
                 await stream.segment(0, 0, bytes(16_000))
                 await stream.final()
                 await stream.end()

@@ -52,6 +52,8 @@ class TestStream:
     def __init__(self, stream, loop) -> None:
         self._stream = stream
         self._loop = loop
+        self.drained_ms: int | None = None
+        """What the worker said that it has left, when `final` came across that."""
 
     async def receive(self):
         """The next reply; None at the end. Raises `GRPCError` when the worker ended the call with one."""
@@ -102,6 +104,8 @@ class TestStream:
         while True:
             reply = await self.receive()
             assert reply is not None
+            if reply.WhichOneof("reply") == "draining":
+                self.drained_ms = reply.draining.remaining_ms
             if reply.hypothesis.final:
                 return reply.hypothesis
 

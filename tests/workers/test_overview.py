@@ -2,10 +2,8 @@
 
 import pytest
 
-from voicetrio.session.overview import WorkerOverview
-from voicetrio.v1 import worker_pb2 as pb
-from voicetrio.workers.client import TranscribeStream, WorkerClient, worker_name
-from voicetrio.workers.pool import Member, Pool
+from tests.workers import fleet
+from voicetrio.workers.client import TranscribeStream, worker_name
 
 
 @pytest.mark.parametrize(
@@ -30,21 +28,34 @@ def test_a_stream_tells_whose_it_is():
     assert stream.worker == "unix:worker.sock", "as the pool calls it"
 
 
-def member(address: str, description: pb.Description | None = None) -> Member:
-    client = object.__new__(WorkerClient)  # its calls are not used
-    client.address = address
-    return Member(client, description is not None, description or pb.Description(), None, None)
-
-
 def test_a_pool_tells_of_its_workers_in_their_order():
-    description = pb.Description(
-        stt=pb.SpeechToTextDescription(engine="pocketsphinx", model="en-us", slots=4),
-        tts=pb.TextToSpeechDescription(engine="espeak-ng", slots=2),
+    busy = fleet.member(
+        "unix:/tmp/x/a.sock", "pocketsphinx en-us", slots=4, in_use=3, speaks="espeak-ng", voices=("en",)
     )
-    deaf = pb.Description(tts=pb.TextToSpeechDescription(engine="espeak-ng", slots=1))
-    pool = Pool([member("unix:/tmp/x/a.sock", description), member("10.0.0.7:1"), member("10.0.0.8:1", deaf)], None)
-    assert pool.overview() == (
-        WorkerOverview("unix:a.sock", True, "pocketsphinx en-us", 4, "espeak-ng", 2),
-        WorkerOverview("10.0.0.7:1", False, "", 0, "", 0),
-        WorkerOverview("10.0.0.8:1", True, "", 0, "espeak-ng", 1),
-    )
+    unknown = fleet.member("10.0.0.7:1", "", state="starting")
+    deaf = fleet.member("10.0.0.8:1", "", speaks="piper", voices=("a", "b"), state="draining")
+    with busy.stt.taken():
+        busy.broken, busy.moved = 2, 1
+        told = [one.as_message() for one in fleet.pool(busy, unknown, deaf).overview()]
+    assert told[0] == {
+        "worker": "unix:a.sock",
+        "state": "ready",
+        "ready": True,
+        "engine": "pocketsphinx",
+        "model": "en-us",
+        "stt_slots": 4,
+        "stt_in_use": 4,
+        "load": 1.0,
+        "streams": 1,
+        "broken": 2,
+        "moved": 1,
+        "speaks_with": "espeak-ng",
+        "voices": 1,
+        "tts_slots": 2,
+        "tts_in_use": 0,
+    }
+    assert [(one["worker"], one["state"], one["ready"], one["load"]) for one in told[1:]] == [
+        ("10.0.0.7:1", "starting", False, 0.0),
+        ("10.0.0.8:1", "draining", False, 0.0),
+    ]
+    assert (told[2]["engine"], told[2]["speaks_with"], told[2]["voices"]) == ("", "piper", 2)

@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import trio
@@ -10,6 +11,7 @@ import trio_asyncio
 from tests.fakes.prompted_engine import ENTRY, PromptedHearing
 from tests.fakes.telemetry import FakeTelemetry
 from voicetrio.core.errors import WorkerBusy, WorkerRejected, WorkerUnavailable
+from voicetrio.core.hypothesis import Draining
 from voicetrio.session.ports import SpeechRequest, StreamConfig
 from voicetrio.worker.config import WorkerConfig
 from voicetrio.worker.engines.registry import HEARING
@@ -116,3 +118,64 @@ async def test_without_a_worker_there_is_an_error_at_once():
         with pytest.raises(WorkerUnavailable):
             async with pool.open_stream(CONFIG):
                 pass
+
+
+@asynccontextmanager
+async def open_stoppable(tmp_path):
+    """A pool of two workers, and what stops the first."""
+    stopping = trio.Event()
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            first, second = (
+                WorkerConfig(f"unix:{tmp_path / name}", stt_engine="instant", tts_engine="instant", stt_slots=2)
+                for name in ("a.sock", "b.sock")
+            )
+            await nursery.start(partial(serve, first, stopping=stopping))
+            await nursery.start(serve, second)
+            async with (
+                trio_asyncio.open_loop() as loop,
+                open_pool(
+                    [first.listen, second.listen], loop, FakeTelemetry(), health_interval=0.05, health_timeout=2.0
+                ) as pool,
+            ):
+                for member in pool.members:
+                    while not member.ready:
+                        await member.changed.wait()
+                yield pool, stopping
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_worker_that_drains_is_known_at_once_and_gets_no_new_stream(tmp_path):
+    async with open_stoppable(tmp_path) as (pool, stopping), AsyncExitStack() as streams:
+        held = [await streams.enter_async_context(pool.open_stream(CONFIG)) for _ in range(2)]
+        assert {stream.worker for stream in held} == {"unix:a.sock", "unix:b.sock"}, "the freer one is asked"
+        stream = next(stream for stream in held if stream.worker == "unix:a.sock")
+        stopping.set()
+        told = await stream.receive()
+        assert isinstance(told, Draining)
+        assert 10.0 < told.remaining <= 20.0
+        assert [one.state for one in pool.overview()] == ["draining", "ready"]
+        async with pool.open_stream(CONFIG) as other:
+            assert other.worker == "unix:b.sock"
+        await streams.aclose()
+        while pool.members[0].state != "not ready":  # it has ended
+            await pool.members[0].changed.wait()
+
+
+async def test_without_a_stream_there_a_draining_worker_is_known_by_its_health(tmp_path):
+    async with open_stoppable(tmp_path) as (pool, stopping), pool.members[0].client.open_stream(CONFIG) as stream:
+        stopping.set()
+        while pool.members[0].state != "draining":
+            await pool.members[0].changed.wait()
+        assert isinstance(await stream.receive(), Draining), "nobody has read it before"
+
+
+async def test_the_streams_of_another_gateway_are_seen(tmp_path):
+    async with open_stoppable(tmp_path) as (pool, _):
+        client = pool.members[0].client  # what is opened by it, the pool does not know
+        async with client.open_stream(CONFIG), client.open_stream(CONFIG):
+            while pool.members[0].stt.free > 0:  # noqa: ASYNC110 - nobody tells of it
+                await trio.sleep(0.02)
+            assert pool.overview()[0].streams == 0
+            async with pool.open_stream(CONFIG) as stream:
+                assert stream.worker == "unix:b.sock"

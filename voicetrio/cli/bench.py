@@ -145,9 +145,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--frame-ms", type=_frame_ms, default=20, help="of audio in each message, 10 to 1000")
     parser.add_argument("--json", action="store_true", help="write a JSON object for each run, one per line")
     parser.set_defaults(command=run_bench)
-    from voicetrio.cli import bench_talk  # here, for it uses this file's `Progress`
+    # Here, for they use this file's `Progress`.
+    from voicetrio.cli import bench_partials, bench_talk, bench_vad, bench_worker
 
-    bench_talk.add_parser(parser.add_subparsers(title="or, instead", metavar="[talk]"))
+    others = parser.add_subparsers(title="or, instead", metavar="[talk|worker|vad|partials]")
+    for other in (bench_talk, bench_worker, bench_vad, bench_partials):
+        other.add_parser(others)
 
 
 def run_bench(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from voicetrio.cli.bench_frames import first_frame, frames_sent
 from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits, endpoint_rule
 from voicetrio.core.endpointing import FRAME_SAMPLES, Endpointer, SpeechEnded
-from voicetrio.core.pcm import Resampler
+from voicetrio.core.resampling import Resampler
 from voicetrio.core.ring import SAMPLE_BYTES
 from voicetrio.vad.webrtc import WebRtcDetector
 from voicetrio.worker.engines.contract import PieceRequest, SpeakingSetup, SpokenChunk

@@ -25,7 +25,7 @@ from voicetrio.cli.bench_talk_turn import Answer, NoAnswer, ask
 from voicetrio.cli.media import SAMPLE_RATE
 from voicetrio.cli.say import receive_speech
 from voicetrio.core.errors import VoicetrioError
-from voicetrio.core.pcm import Resampler
+from voicetrio.core.resampling import Resampler
 
 QUESTION = "Where is the house?"
 """Pocketsphinx hears a whole sentence in it when espeak-ng says it. Most others end for it in words such as "the", and then

@@ -1,30 +1,38 @@
 """The composition root: from settings to everything a gateway needs, opened in order and closed in the reverse one.
 
-trio-asyncio loop -> worker pool -> local worker process (ready) -> agent -> sessions -> the app's house
+voice detectors -> trio-asyncio loop -> worker pool -> local worker process (ready) -> agent -> sessions -> the app's house
 """
 
 import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import structlog
 import trio
 import trio_asyncio
 
 from voicetrio.agent import AgentConfig, open_agent
+from voicetrio.core.names import find_model
 from voicetrio.gateway.house import House
 from voicetrio.gateway.origin import is_loopback
 from voicetrio.gateway.registry import open_registry
 from voicetrio.metrics import make_telemetry
 from voicetrio.session.ports import Ports
 from voicetrio.session.turn_detectors import AlwaysOver, TurnWords
-from voicetrio.settings import AgentSettings, ConfigError, Settings
+from voicetrio.settings import AgentSettings, ConfigError, Settings, load_worker_files
 from voicetrio.tokens import TokenConfig, TokenDesk, make_desk
-from voicetrio.vad.webrtc import WebRtcDetector
+from voicetrio.vad.opening import open_detectors
 from voicetrio.worker.config import WorkerConfig
-from voicetrio.workers.pool import open_pool
-from voicetrio.workers.supervisor import Patience, Supervisor, private_socket, supervised
+from voicetrio.workers.pool import Pool, open_pool
+from voicetrio.workers.supervisor import Patience, Supervisor, private_sockets, supervised
+
+log = structlog.get_logger()
+
+_CHILD_DRAIN = 4.0
+"""Seconds at most that a worker of ours drains, however long `worker.drain_timeout` is. When the server stops, its sessions
+are over before, and there is nothing to drain; one that hangs in it would be killed after 5 s."""
 
 
 def worker_config(settings: Settings, *, listen: str, die_with_parent: bool = False) -> WorkerConfig:
@@ -45,13 +53,18 @@ def worker_config(settings: Settings, *, listen: str, die_with_parent: bool = Fa
         tts_device=settings.tts.device,
         tts_options=settings.tts.options,
         tts_slots=settings.tts.slots,
+        drain_timeout=settings.worker.drain_timeout,
         die_with_parent=die_with_parent,
     )
 
 
-def _child_command(settings: Settings, listen: str) -> list[str]:
-    """How to start the worker that this process owns: the very settings of this process, not those of the files now."""
-    config = worker_config(settings, listen=listen, die_with_parent=True)
+def _child_command(settings: Settings, worker: Settings, listen: str) -> list[str]:
+    """How to start a worker that this process owns: with the very settings of this process, not those of the files now.
+
+    What it hears and speaks with is in `worker`, which is `settings` for the first one.
+    """
+    config = worker_config(worker, listen=listen, die_with_parent=True)
+    config = replace(config, drain_timeout=min(settings.worker.drain_timeout, _CHILD_DRAIN))
     values = {"worker": asdict(config), "log": settings.log.model_dump()}
     return [sys.executable, "-m", "voicetrio", "worker", "--child", json.dumps(values)]
 
@@ -114,40 +127,57 @@ def _make_tokens(settings: Settings) -> TokenDesk | None:
     return None if config is None else make_desk(config)
 
 
+def _check_model(settings: Settings, pool: Pool) -> None:
+    """Raises `ConfigError` for a default model that no worker has; workers that are elsewhere may still come."""
+    wanted, known = settings.session.model, pool.models()
+    if wanted and find_model(wanted, known) is None:
+        if not settings.workers.addresses:
+            raise ConfigError([f"session.model: no worker hears with it; there are: {', '.join(known) or 'none'}"])
+        log.warning("no_worker_with_default_model", there_are=known)
+
+
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
     """Everything that the app serves, with its workers ready.
 
     Raises:
-        WorkerStartError: the local worker could not be started.
+        ConfigError: something that the settings ask for is not installed, or a secret's file is gone.
+        ConfigError: a file of `workers.more` cannot be used any more, or no worker has the model of `session.model`.
+        WorkerStartError: a local worker could not be started.
     """
     telemetry = make_telemetry()
     workers = settings.workers
     async with AsyncExitStack() as stack:
+        make_detector = await stack.enter_async_context(open_detectors(settings.session.vad, telemetry))
         loop = await stack.enter_async_context(trio_asyncio.open_loop())
-        addresses = list(workers.addresses)
-        if workers.local:
-            addresses.insert(0, stack.enter_context(private_socket()))
+        children = [settings] if workers.local else []
+        children += await trio.to_thread.run_sync(load_worker_files, workers.more)
+        sockets = stack.enter_context(private_sockets(len(children)))
         pool = await stack.enter_async_context(
             open_pool(
-                addresses,
+                [*sockets, *workers.addresses],
                 loop,
                 telemetry,
                 health_interval=workers.health_interval,
                 health_timeout=workers.health_timeout,
+                default_model=settings.session.model,
             )
         )
-        if workers.local:
-            patience = Patience(
-                start=workers.start_timeout, hang=2 * workers.health_timeout, backoff_max=workers.restart_backoff_max
-            )
-            command = _child_command(settings, addresses[0])
-            await stack.enter_async_context(supervised(Supervisor(command, pool.members[0], telemetry, patience)))
+        patience = Patience(
+            start=workers.start_timeout, hang=2 * workers.health_timeout, backoff_max=workers.restart_backoff_max
+        )
+        names = (["the local worker"] if workers.local else []) + [f"the worker of {file}" for file in workers.more]
+        supervisors = [
+            Supervisor(_child_command(settings, child, socket), member, telemetry, patience, name=name)
+            for child, socket, member, name in zip(children, sockets, pool.members, names, strict=False)
+        ]
+        await stack.enter_async_context(supervised(supervisors))
+        _check_model(settings, pool)
         agent = await stack.enter_async_context(open_agent(await trio.to_thread.run_sync(agent_config, settings)))
         ports = Ports(
             recognizer=pool,
             synthesizer=pool,
-            make_detector=WebRtcDetector,
+            make_detector=make_detector,
             telemetry=telemetry,
             agent=agent,
             turn_detector=TurnWords() if settings.session.turn_detector == "words" else AlwaysOver(),

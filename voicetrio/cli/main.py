@@ -19,9 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="voicetrio", description="A self-hosted real-time voice server.")
     parser.add_argument("--version", action="version", version=f"voicetrio {version('voicetrio')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    from voicetrio.cli import bench, config_check, say, serve, talk, token, transcribe, worker
+    from voicetrio.cli import bench, config_check, say, serve, talk, token, transcribe, worker, workers
 
-    for command in (serve, worker, transcribe, say, talk, token, bench, config_check):
+    for command in (serve, worker, workers, transcribe, say, talk, token, bench, config_check):
         command.add_parser(subparsers)
     args = parser.parse_args(words)
     try:

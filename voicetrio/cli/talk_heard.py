@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from voicetrio.cli.player import SAMPLE_BYTES, Stretch
 from voicetrio.cli.wav_file import wav_bytes
-from voicetrio.core.pcm import Resampler
+from voicetrio.core.resampling import Resampler
 
 SILENT_RATE = 24_000
 """Samples per second of a recording in which nothing was heard: the protocol's own rate."""

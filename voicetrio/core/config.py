@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from voicetrio.core import g711
 from voicetrio.core.endpointing import EndpointRule
 from voicetrio.core.states import StateTimeouts
 
@@ -12,7 +13,33 @@ SAMPLE_RATE = 16_000
 Sensitivity = Literal["low", "normal", "high"]
 Duplex = Literal["mute", "barge_in"]
 OnOff = Literal["on", "off"]
-InputEncoding = Literal["pcm_s16le", "pcmu", "pcma"]
+Encoding = Literal["pcm_s16le", "pcmu", "pcma"]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """How mono audio is written: 16-bit little-endian PCM at any rate, or a telephone's G.711, which has only one."""
+
+    sample_rate: int
+    """Hertz."""
+    encoding: Encoding = "pcm_s16le"
+
+    @property
+    def sample_bytes(self) -> int:
+        return 2 if self.encoding == "pcm_s16le" else 1
+
+    def changed(self, sample_rate: int | None, encoding: Encoding | None) -> "AudioFormat":
+        """The same with other values, None where there is none. G.711 brings its rate with it.
+
+        Raises:
+            ValueError: they do not fit together.
+        """
+        encoding = encoding or self.encoding
+        if encoding == "pcm_s16le":
+            return AudioFormat(sample_rate or self.sample_rate, encoding)
+        if sample_rate not in (None, g711.RATE):
+            raise ValueError(f"{encoding} comes at {g711.RATE} Hz only")
+        return AudioFormat(g711.RATE, encoding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +48,14 @@ class SessionConfig:
 
     language: str = ""
     """BCP 47; empty: the engine's default, or its own detection."""
+    model: str = ""
+    """Engine and model that hear, as in "pocketsphinx en-us"; empty: the server's default."""
     input_sample_rate: int = SAMPLE_RATE
     """Hertz, of the audio that the client sends."""
-    input_encoding: InputEncoding = "pcm_s16le"
+    input_encoding: Encoding = "pcm_s16le"
+    output_sample_rate: int = 24_000
+    """Hertz, of the speech that the client gets; from the next utterance on."""
+    output_encoding: Encoding = "pcm_s16le"
     vad_sensitivity: Sensitivity = "normal"
     timeouts: StateTimeouts = field(default_factory=StateTimeouts)
     max_segment_seconds: float = 30.0
@@ -45,12 +77,23 @@ class SessionConfig:
     voice: str = ""
     """Empty: the engine's default."""
 
+    @property
+    def input_format(self) -> AudioFormat:
+        return AudioFormat(self.input_sample_rate, self.input_encoding)
+
+    @property
+    def output_format(self) -> AudioFormat:
+        return AudioFormat(self.output_sample_rate, self.output_encoding)
+
     def as_message(self) -> dict[str, object]:
         """The values as the native protocol names them; times in integer milliseconds."""
         return {
             "language": self.language,
+            "model": self.model,
             "input_sample_rate": self.input_sample_rate,
             "input_encoding": self.input_encoding,
+            "output_sample_rate": self.output_sample_rate,
+            "output_encoding": self.output_encoding,
             "vad_sensitivity": self.vad_sensitivity,
             "init_timeout_ms": round(self.timeouts.init * 1000),
             "silence_timeout_ms": round(self.timeouts.silence * 1000),
@@ -88,6 +131,9 @@ class SessionLimits:
     """Passes of an encoder-decoder engine in a row that must agree on a word before the client is told it."""
     recovery_timeout: float = 10.0
     """Seconds to find a worker that answers before the waiting audio is given up."""
+    first_patience: float = 5.0
+    """Seconds that a session which was never heard waits for a slot while all workers are busy, at most the
+    `recovery_timeout`. Who is not heard for 5 s believes that it does not work; who was heard before has words to lose."""
     worker_silence: float = 5.0
     """Seconds that a worker which owes an answer may say nothing, not even that it is working, as it does twice a second."""
     synthesis_silence: float = 10.0
@@ -113,13 +159,11 @@ class SessionLimits:
     max_queued_events: int = 512
     """Messages that wait for a client that reads slowly; beyond, it is too slow for a live conversation."""
     max_queued_audio_bytes: int = 262_144
-    """Speech that waits for the socket, about 5 s at 24 kHz; the synthesis waits beyond."""
+    """Speech that waits for the socket, about 5 s at 24 kHz, 33 s of a telephone's codes; the synthesis waits beyond."""
     send_stall: float = 20.0
     """Seconds that one send may take before the connection is taken for dead."""
     farewell: float = 2.0
     """Seconds to deliver the last messages of a session that has ended."""
-    output_sample_rate: int = 24_000
-    """Hertz, of the speech that the client gets."""
 
 
 _START_FRAMES: dict[Sensitivity, tuple[int, int]] = {"low": (6, 8), "normal": (4, 6), "high": (3, 5)}

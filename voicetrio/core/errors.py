@@ -7,6 +7,7 @@
     +-- RemoteError                 the client's mistake: told to it as an `error` message, by code
     +-- WorkerError                 a worker refused, failed or fell silent
     |   +-- WorkerUnavailable       nobody answers there; another worker, or the same one later, may
+    |   |   +-- WorkerDraining      it answers, and is about to end: its stream was left for another worker's
     |   +-- WorkerBusy              no slot is free
     |   +-- WorkerRejected          the request itself cannot be served (an unknown voice or language)
     +-- AgentError                  an agent refused, failed or fell silent: told to the client by its code
@@ -52,6 +53,10 @@ class WorkerError(VoicetrioError):
 
 class WorkerUnavailable(WorkerError):
     """The worker does not answer, or its stream broke."""
+
+
+class WorkerDraining(WorkerUnavailable):
+    """A worker that is about to end was left in the middle of a segment, which goes on with another one."""
 
 
 class WorkerBusy(WorkerError):

@@ -49,3 +49,11 @@ class Working:
     """The worker is alive and busy with this segment, and has nothing to say yet."""
 
     segment_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """The worker is about to end: the next segment should go to another one."""
+
+    remaining: float
+    """Seconds until it cuts what is still open."""

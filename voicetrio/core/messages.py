@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as _ValidationError
 
-from voicetrio.core.config import Duplex, InputEncoding, OnOff, Sensitivity
+from voicetrio.core.config import Duplex, Encoding, OnOff, Sensitivity
 from voicetrio.core.errors import RemoteError
 
 REQUEST_ID_CHARS = 128
@@ -21,6 +21,9 @@ REQUEST_ID_CHARS = 128
 HOT_WORDS = 200
 HOT_WORD_CHARS = 100
 """Recognisers bias towards tens of words; hundreds only slow them down."""
+
+MODEL_CHARS = 300
+"""An engine, and a model's folder or hub name."""
 
 TIMEOUT_MS_MAX = 86_400_000
 """A day: longer is no timeout."""
@@ -61,8 +64,11 @@ class Configure(_Message):
 
     type: Literal["session.configure"]
     language: Annotated[StrictStr, Field(max_length=35, pattern=r"^[A-Za-z0-9-]*$")] | None = None
+    model: Annotated[StrictStr, Field(max_length=MODEL_CHARS), AfterValidator(_whole_characters)] | None = None
     input_sample_rate: Annotated[StrictInt, Field(ge=8000, le=48_000)] | None = None
-    input_encoding: InputEncoding | None = None
+    input_encoding: Encoding | None = None
+    output_sample_rate: Annotated[StrictInt, Field(ge=8000, le=48_000)] | None = None
+    output_encoding: Encoding | None = None
     vad_sensitivity: Sensitivity | None = None
     init_timeout_ms: _TimeoutMs | None = None
     silence_timeout_ms: _TimeoutMs | None = None

@@ -13,7 +13,7 @@ from voicetrio.gateway.history import give_history
 from voicetrio.gateway.house import House
 from voicetrio.gateway.link import Connection
 from voicetrio.gateway.livekit import give_token, give_token_of_the_document
-from voicetrio.gateway.operator import FAILURES_PER_MINUTE, give_sessions, give_sessions_page
+from voicetrio.gateway.operator import FAILURES_PER_MINUTE, give_sessions, give_sessions_page, give_workers
 from voicetrio.gateway.pages import give_file, give_page, wants_html
 
 _PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -82,6 +82,10 @@ def make_gateway() -> Gateway:
     @app.get("/v1/sessions")
     async def sessions() -> Response:  # noqa: ASYNC124
         return give_sessions(app.in_house(), wrong_keys)
+
+    @app.get("/v1/workers")
+    async def workers() -> Response:  # noqa: ASYNC124
+        return give_workers(app.in_house(), wrong_keys)
 
     @app.get("/v1/sessions/<session_id>/history")
     async def history(session_id: str) -> Response:  # noqa: ASYNC124

@@ -1,4 +1,4 @@
-"""`GET /v1/sessions` and `/sessions`: what goes on in this server, for its operator, who has the admin key.
+"""`GET /v1/sessions`, `GET /v1/workers` and `/sessions`: what goes on here, for the operator, who has the admin key.
 
 Browsers ask for the key by themselves (HTTP Basic: any user name, the key as the password) and send it with what the page
 fetches. Programs may send it as a bearer token. It opens nothing but a look: there is no text of anybody in it.
@@ -51,6 +51,16 @@ def give_sessions(house: House, failures: RateLimit) -> Response:
     return _json(200, sessions_message(house), {})
 
 
+def give_workers(house: House, failures: RateLimit) -> Response:
+    """`GET /v1/workers`: the fleet, as this server knows it."""
+    refusal = _refusal(house, failures)
+    if refusal is not None:
+        status, text, headers = refusal
+        return _json(status, {"error": text}, headers)
+    workers = [worker.as_message() for worker in house.workers.overview()]
+    return _json(200, {"default_model": house.workers.model(), "workers": workers}, {})
+
+
 async def give_sessions_page(house: House, failures: RateLimit) -> Response:
     """`GET /sessions`."""
     refusal = _refusal(house, failures)
@@ -90,6 +100,7 @@ def sessions_message(house: House) -> dict[str, object]:
             {
                 "worker": worker.name,
                 "ready": worker.ready,
+                "state": worker.state,
                 "hears_with": worker.hears_with,
                 "stt_slots": worker.stt_slots,
                 "streams": streams[worker.name],

@@ -43,3 +43,6 @@ SESSION_DURATION = (1, 5, 15, 35, 60, 120, 300, 400, 600, 1200, 1800, 3600, 7200
 """Seconds. 1 s: a client that fails at once. 5 and 15 s: a command, a file. 35 s: nobody spoke (INIT's 30 s, and a farewell
 of up to 2 s). 60 to 300 s: calls. 400 s: a few words, and the line was left open (SILENCE's 30 s and HOLD's 300 s). Up to
 8 h: meetings, and lines that are open for a working day."""
+
+VAD_BATCH = (1, 2, 4, 8, 16, 32, 64)
+"""Windows; a call takes 64 at most. One costs half as much among eight as alone, and hardly less among more."""

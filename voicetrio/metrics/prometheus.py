@@ -31,6 +31,7 @@ _TOKENS = (
     "too_slow",
 )
 _ADMIN_REFUSALS = ("wrong_key", "too_many")
+_GATED = ("no_voice", "no_speech", "log_probability", "compression", "repetition", "other")
 _ERROR_CODES = (
     "agent_bad_message",
     "agent_bad_session_id",
@@ -60,6 +61,7 @@ _ERROR_CODES = (
     "tts_queue_full",
     "tts_rejected",
     "unknown_language",
+    "unknown_model",
     "unknown_request",
     "unknown_type",
     "unknown_voice",
@@ -95,6 +97,12 @@ class PrometheusTelemetry:
         )
         self._muted = self._counter("stt_muted_frames_total", "Clients' frames dropped because the server spoke")
         # Ours.
+        self._gated = self._counters(
+            "voicetrio_hallucinations_gated_total", "Texts of segments that were thrown away, by why", "why", _GATED
+        )
+        self._moved = self._counter(
+            "stt_streams_moved_total", "Worker streams left in the middle of a segment, because their worker was stopping"
+        )
         self._ended = self._counters(
             "voicetrio_sessions_ended_total", "Sessions by how they ended", "reason", (*_END_REASONS, _VIOLATION)
         )
@@ -144,6 +152,14 @@ class PrometheusTelemetry:
         self._barge_ins = self._counters(
             "voicetrio_barge_ins_total", "Speech during an answer that interrupted it, or did not", "kind", _BARGE_INS
         )
+        self._vad_batch = self._histogram(
+            "voicetrio_vad_batch_windows",
+            "Windows of audio in one call of the silero voice detector",
+            buckets.VAD_BATCH,
+        )
+        self._vad_late = self._counter(
+            "voicetrio_vad_late_total", "Windows of audio that were due before their batch was decided"
+        )
         self._ready = self._gauge("voicetrio_workers_ready", "Workers that are serving now")
         self._restarts = self._counter("voicetrio_worker_restarts_total", "Restarts of the local worker")
 
@@ -190,6 +206,10 @@ class PrometheusTelemetry:
     def confidence(self, value: float) -> None:
         self._confidence.observe(value)
 
+    def hallucination_gated(self, why: str) -> None:
+        # An engine of somebody else may have reasons of its own; labels stay few.
+        self._gated.labels(why if why in _GATED else "other").inc()
+
     def muted_frame(self) -> None:
         self._muted.inc()
 
@@ -198,6 +218,9 @@ class PrometheusTelemetry:
 
     def worker_recovery(self) -> None:
         self._recoveries.inc()
+
+    def stream_moved(self) -> None:
+        self._moved.inc()
 
     def audio_flows_again(self, seconds: float) -> None:
         self._recovery.observe(seconds)
@@ -240,6 +263,12 @@ class PrometheusTelemetry:
 
     def token_request(self, outcome: str) -> None:
         self._tokens.labels(outcome).inc()
+
+    def vad_batch(self, windows: int) -> None:
+        self._vad_batch.observe(windows)
+
+    def vad_late(self) -> None:
+        self._vad_late.inc()
 
     def workers_ready(self, count: int) -> None:
         self._ready.set(count)

@@ -12,8 +12,8 @@ from typing import Protocol
 
 import trio
 
-from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits
-from voicetrio.core.errors import RemoteError, WorkerError
+from voicetrio.core.config import SAMPLE_RATE, AudioFormat, SessionConfig, SessionLimits
+from voicetrio.core.errors import RemoteError, WorkerBusy, WorkerError
 from voicetrio.core.hypothesis import Hypothesis
 from voicetrio.core.messages import UserMessage
 from voicetrio.core.segments import Segment
@@ -22,7 +22,7 @@ from voicetrio.core.transcript import Partial
 from voicetrio.session.barge_in import BargeIn
 from voicetrio.session.conversation import Conversation
 from voicetrio.session.ear import Ear
-from voicetrio.session.endings import End
+from voicetrio.session.endings import OVERLOADED, End
 from voicetrio.session.identity import Identity
 from voicetrio.session.intake import Intake
 from voicetrio.session.line import Line
@@ -125,6 +125,11 @@ class Body:
         return self._config
 
     @property
+    def output_format(self) -> AudioFormat:
+        """Of the next utterance; one that has begun keeps its own."""
+        return self._config.output_format
+
+    @property
     def _full_duplex(self) -> bool:
         return self._config.duplex == "barge_in"
 
@@ -219,6 +224,8 @@ class Body:
         self.reporter.lost(segments, start, end, error)
         self.ear.settled()
         self.turn_taking.settled()
+        if isinstance(error, WorkerBusy):
+            self._life.end(OVERLOADED)
 
     def progress(self) -> None:
         if self._timeouts.state is State.CLOSING:

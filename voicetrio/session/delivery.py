@@ -2,6 +2,7 @@
 
     ring --audio--> [send task] --stream--> worker --answers--> [receive task] --> Answers
                                   [watch task]: a worker that owes something and says nothing is as good as dead
+                                  [leave task]: a worker that is about to end is left when another one is there
 
 Where the sending starts is read from the write-ahead log, and the audio from the ring: for a stream that replaces a
 broken one, this is the replay, and there is no other code for it.
@@ -13,8 +14,8 @@ from typing import Protocol
 import trio
 
 from voicetrio.core.config import SAMPLE_RATE, SessionLimits
-from voicetrio.core.errors import WorkerError, WorkerUnavailable
-from voicetrio.core.hypothesis import Hypothesis, Working
+from voicetrio.core.errors import WorkerDraining, WorkerError, WorkerUnavailable
+from voicetrio.core.hypothesis import Draining, Hypothesis, Working
 from voicetrio.core.ring import RingBuffer
 from voicetrio.core.segments import Segment, Segments
 from voicetrio.core.wal import WriteAheadLog
@@ -30,6 +31,10 @@ _CHUNK_MAX = SAMPLE_RATE
 
 _BEHIND = 2 * SAMPLE_RATE
 """Audio that is not sent although a segment waits: the stream's flow control holds it back."""
+
+_STAY_SHARE = 0.5
+"""Of the time that a draining worker has left, for the open segment to end there. The other half is for moving it: a
+stream that is open already needs far less, and one that is not may have to wait for a slot."""
 
 _OWED_CHECK = 0.5
 """Seconds between looks at a worker that owes an answer."""
@@ -51,6 +56,10 @@ class Desk(Protocol):
         """Wait for more audio, an end, or a change of what is wanted."""
         ...
 
+    def wake(self) -> None:
+        """End `wait_work`."""
+        ...
+
     def audio_sent(self) -> None: ...
     def answered(self) -> None:
         """A final has come."""
@@ -64,6 +73,7 @@ class Delivery:
         self,
         stream: RecognizerStream,
         *,
+        config: StreamConfig,
         desk: Desk,
         ring: RingBuffer,
         segments: Segments,
@@ -73,6 +83,7 @@ class Delivery:
         progress: Callable[[], None],
         log: SessionLog,
     ) -> None:
+        """`config` is what the stream was opened with."""
         self._stream = stream
         self._desk = desk
         self._ring = ring
@@ -81,7 +92,7 @@ class Delivery:
         self._limits = limits
         self._progress = progress
         self._log = log
-        self._config = desk.stream_config()
+        self._config = config
         checkpoint = wal.checkpoint
         self._first_id = checkpoint.segment_id
         self._committed = checkpoint.buffer_offset
@@ -93,6 +104,10 @@ class Delivery:
         self.sent = checkpoint.buffer_offset
         """Audio before this sample was sent on this stream, or needs not be."""
         self._opened_at = self._heard_at = trio.current_time()
+        self.draining = trio.Event()
+        """Set when the worker has said that it is about to end."""
+        self._leaving = trio.Event()
+        self._leave_at = 0.0
 
     @property
     def stream(self) -> RecognizerStream:
@@ -104,7 +119,12 @@ class Delivery:
         return self._heard_at - self._opened_at
 
     async def run(self) -> None:
-        """Use the stream until it is not wanted any more. Raises `WorkerError` when it fails. Safe to cancel."""
+        """Use the stream until it is not wanted any more. Safe to cancel.
+
+        Raises:
+            WorkerDraining: it was left in mid-segment, as `leave` allows.
+            WorkerError: it has failed.
+        """
         failure: WorkerError | None = None
 
         async def guarded(task: Callable[[], Awaitable[None]]) -> None:
@@ -118,15 +138,29 @@ class Delivery:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(guarded, self._receive)
             nursery.start_soon(guarded, self._watch)
+            nursery.start_soon(guarded, self._leave_in_time)
             nursery.start_soon(guarded, self._send)
         if failure is not None:
             raise failure
+
+    def leave(self) -> None:
+        """Another stream is there: send no further segment on this one, and end when nothing is owed on it.
+
+        Only for one that is draining. A segment that takes too long is moved.
+        """
+        self._leaving.set()
+        self._desk.wake()
+
+    async def _leave_in_time(self) -> None:
+        await self._leaving.wait()
+        await trio.sleep_until(self._leave_at)
+        raise WorkerDraining(f"{self._stream.model}: its worker ends, and the open segment goes on with another")
 
     async def _send(self) -> None:
         """Send what is pending, and wait for more; returns when the stream is to be closed and owes nothing."""
         while True:
             segment = self._next_to_send()
-            stale = self._config != self._desk.stream_config()
+            stale = self._leaving.is_set() or self._config != self._desk.stream_config()
             if segment is None or (stale and segment.segment_id != self._segment_id):
                 if (stale or not self._desk.wanted) and not self._owed():
                     return
@@ -184,6 +218,9 @@ class Delivery:
             match reply:
                 case Working():
                     continue
+                case Draining(remaining):
+                    self._leave_at = self._heard_at + _STAY_SHARE * remaining
+                    self.draining.set()
                 case Hypothesis(final=True):
                     asked = reply.segment_id <= self._ended_id
                     if not asked or not self._answers.final(reply, self._stream.architecture, now=self._heard_at):

@@ -67,10 +67,11 @@ class Ear:
         self._pending = b""
         self._mutes = 0
         self._config = config
-        self._decoder = InputDecoder(config.input_encoding, config.input_sample_rate)
+        self._decoder = InputDecoder(config.input_format)
         self._decoder_since = 0
         self._detector = make_detector(config.vad_sensitivity)
         self._endpointer = Endpointer(endpoint_rule(config.vad_sensitivity, limits.end_silence))
+        self._listening_from = 0
         self._confirm_frames = _confirm_frames(config)
         self._confirmed = True
 
@@ -140,16 +141,25 @@ class Ear:
                     return
                 self._confirmed = True
                 self._events.speech_confirmed()
-            case SpeechStarted(at_sample):
+            case SpeechStarted(frame_start):
+                at_sample = self._asked_about(frame_start)
                 self._telemetry.vad_event("speech_start")
                 self.segments.begin(at_sample)
                 self._confirmed = False
                 self._events.speech_started(at_sample)
-            case SpeechEnded(at_sample):
+            case SpeechEnded(frame_end):
+                at_sample = self._asked_about(frame_end)
                 self._confirmed = True
                 self._telemetry.vad_event("speech_end")
                 self._end_segment(self._endpointer.position)
                 self._events.speech_ended(at_sample)
+
+    def _asked_about(self, position: int) -> int:
+        """Where the audio was that the detector has answered about when the endpointer was at `position`.
+
+        Not before what is listened to now, which the first answers of a detector with a lag are about.
+        """
+        return max(self._listening_from, position - self._detector.lag)
 
     def _end_segment(self, at_sample: int) -> None:
         """At the frame that decided, not at the ring's head: what follows in the same message may be speech again."""
@@ -204,6 +214,8 @@ class Ear:
     def pause(self) -> None:
         """The client has stopped sending in the middle of a speech: it ends here, and later audio starts afresh."""
         self._stop()
+        if self._detector.lag > 0:  # its next answers would be about what was said before
+            self._detector = self._make_detector(self._config.vad_sensitivity)
 
     def _hear_rest(self, pcm: bytes) -> None:
         samples = len(pcm) // SAMPLE_BYTES
@@ -219,6 +231,7 @@ class Ear:
         self._confirmed = True
         self._pending = b""
         self._endpointer.reset(at_sample=head)
+        self._listening_from = head
         if self.segments.open is not None:
             self._end_segment(head)
             if speaking:
@@ -239,6 +252,7 @@ class Ear:
             if self._mutes == 0:
                 self.segments.forbid_before(self.ring.head)
                 self._endpointer.reset(at_sample=self.ring.head)
+                self._listening_from = self.ring.head
                 self._detector = self._make_detector(self._config.vad_sensitivity)
 
     def configure(self, config: SessionConfig) -> None:
@@ -246,9 +260,9 @@ class Ear:
         old, self._config = self._config, config
         self._confirm_frames = _confirm_frames(config)
         self.segments.max_duration = int(config.max_segment_seconds * SAMPLE_RATE)
-        if (old.input_encoding, old.input_sample_rate) != (config.input_encoding, config.input_sample_rate):
+        if old.input_format != config.input_format:
             self._hear_rest(self._decoder.flush())
-            self._decoder = InputDecoder(config.input_encoding, config.input_sample_rate)
+            self._decoder = InputDecoder(config.input_format)
             self._decoder_since = self.clock.position(self.ring.head)
         if old.vad_sensitivity != config.vad_sensitivity:
             self._stop()

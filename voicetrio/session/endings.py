@@ -17,6 +17,8 @@ DISCONNECTED = End("disconnected", 1000)
 GOING_AWAY = End("going_away", 1001)
 INTERNAL_ERROR = End("internal_error", 1011)
 SLOW_CLIENT = End("slow_client", 1013)
+OVERLOADED = End("overloaded", 1013)
+"""All workers that could hear it are busy, and stayed so: the client had better come back later, or elsewhere."""
 REPLACED = End("replaced", 1000)
 """The client has opened another session with this id, instead of coming back to this one."""
 TIMED_OUT = End("timed_out", 4408)

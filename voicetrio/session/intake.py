@@ -11,7 +11,7 @@ from typing import Protocol
 import trio
 
 from voicetrio.core.backpressure import Backpressure
-from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits
+from voicetrio.core.config import SAMPLE_RATE, AudioFormat, Encoding, SessionConfig, SessionLimits
 from voicetrio.core.errors import RemoteError
 from voicetrio.core.messages import (
     Cancel,
@@ -24,6 +24,7 @@ from voicetrio.core.messages import (
     UserMessage,
     parse_client_message,
 )
+from voicetrio.core.names import find_model, knows_voice
 from voicetrio.core.ring import SAMPLE_BYTES
 from voicetrio.session.ear import Ear
 from voicetrio.session.line import Attachment
@@ -203,17 +204,13 @@ class Intake:
             RemoteError: one of them cannot be had here; nothing has changed.
         """
         old = self._session.config
-        if message.language:
-            self._check_language(message.language)
+        model = self._find_model(message.model)
+        language = old.language if message.language is None else message.language
+        if language and (message.language is not None or model != old.model):
+            self._check_language(language, model)
         self._check_voice("session.configure: voice", message.voice)
-        encoding = message.input_encoding or old.input_encoding
-        rate = message.input_sample_rate
-        if rate is None:
-            rate = 8000 if encoding != "pcm_s16le" else old.input_sample_rate
-        if encoding != "pcm_s16le" and rate != 8000:
-            raise RemoteError(
-                "invalid_field", f"session.configure: input_sample_rate: {encoding} comes at 8000 Hz only"
-            )
+        heard = _format("input", old.input_format, message.input_sample_rate, message.input_encoding)
+        spoken = _format("output", old.output_format, message.output_sample_rate, message.output_encoding)
         timeouts = replace(
             old.timeouts,
             init=_seconds(message.init_timeout_ms, old.timeouts.init),
@@ -237,8 +234,11 @@ class Intake:
         )
         return replace(
             old,
-            input_encoding=encoding,
-            input_sample_rate=rate,
+            model=model,
+            input_sample_rate=heard.sample_rate,
+            input_encoding=heard.encoding,
+            output_sample_rate=spoken.sample_rate,
+            output_encoding=spoken.encoding,
             timeouts=timeouts,
             max_segment_seconds=_seconds(message.max_segment_duration_ms, old.max_segment_seconds),
             barge_in_min=_seconds(message.barge_in_min_ms, old.barge_in_min),
@@ -247,8 +247,24 @@ class Intake:
             **taken,
         )
 
-    def _check_language(self, language: str) -> None:
-        known = self._recognizer.languages()
+    def _find_model(self, wanted: str | None) -> str:
+        """The model that is asked for, by its full name; empty: the default. Raises `RemoteError`."""
+        known = self._recognizer.models()
+        if wanted is None:
+            return self._session.config.model
+        if not wanted.strip() or not known:
+            return wanted.strip()
+        found = find_model(wanted, known)
+        if found is None:
+            raise RemoteError(
+                "unknown_model",
+                f"session.configure: model: no worker of this server hears with it; there are: {', '.join(known)}. "
+                "Nothing was changed.",
+            )
+        return found
+
+    def _check_language(self, language: str, model: str) -> None:
+        known = self._recognizer.languages(model)
         if known and language.lower() not in known and language.lower().split("-")[0] not in known:
             raise RemoteError(
                 "unknown_language",
@@ -258,15 +274,18 @@ class Intake:
 
     def _check_voice(self, field: str, voice: str | None) -> None:
         known = self._synthesizer.voices()
-        if voice and known and not _is_known_voice(voice, known):
+        if voice and known and not knows_voice(voice, known):
             some = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
             raise RemoteError("unknown_voice", f"{field}: not known to this server's engine, which has: {some}")
 
 
-def _is_known_voice(voice: str, known: tuple[str, ...]) -> bool:
-    """A name, a name with a variant (`en-us+f3`), or a language that a voice speaks (`en`)."""
-    name = voice.split("+")[0].lower()
-    return any(name in (one.lower(), one.lower().split("-")[0]) for one in known)
+def _format(way: str, old: AudioFormat, sample_rate: int | None, encoding: Encoding | None) -> AudioFormat:
+    """Raises `RemoteError`: rate and encoding do not fit together."""
+    try:
+        return old.changed(sample_rate, encoding)
+    except ValueError as error:
+        text = f"session.configure: {way}_sample_rate: {error}. Nothing was changed."
+        raise RemoteError("invalid_field", text) from None
 
 
 def _seconds(milliseconds: int | None, default: float) -> float:

@@ -5,6 +5,7 @@ takes microseconds, waits for nothing and changes nothing, so it may be taken at
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import trio
 
@@ -12,6 +13,9 @@ from voicetrio.core.config import SAMPLE_RATE, Duplex
 from voicetrio.core.states import State
 from voicetrio.session.body import Body
 from voicetrio.session.identity import is_temporary
+
+WorkerState = Literal["ready", "draining", "starting", "not ready"]
+"""Draining: it finishes what it has begun, takes nothing new, and ends. Starting: it answers, and loads its models."""
 
 STATE_TEXTS = {
     State.INIT: "no speech yet",
@@ -90,6 +94,41 @@ class WorkerOverview:
     speaks_with: str
     """The engine; empty: it does not speak, or is not known yet."""
     tts_slots: int
+    state: WorkerState = "ready"
+    engine: str = ""
+    """That hears."""
+    model: str = ""
+    stt_in_use: int = 0
+    """Of its recogniser slots, by all servers; what others have opened is known from its last word, 2 s old or less."""
+    tts_in_use: int = 0
+    streams: int = 0
+    """Recogniser streams of this server there."""
+    broken: int = 0
+    """Streams of this server that broke there."""
+    moved: int = 0
+    """Streams of this server that were moved away in mid-segment because it was stopping."""
+    voices: int = 0
+    """It speaks with."""
+
+    def as_message(self) -> dict[str, object]:
+        """As `GET /v1/workers` gives it."""
+        return {
+            "worker": self.name,
+            "state": self.state,
+            "ready": self.ready,
+            "engine": self.engine,
+            "model": self.model,
+            "stt_slots": self.stt_slots,
+            "stt_in_use": self.stt_in_use,
+            "load": round(self.stt_in_use / self.stt_slots, 3) if self.stt_slots else 0.0,
+            "streams": self.streams,
+            "broken": self.broken,
+            "moved": self.moved,
+            "speaks_with": self.speaks_with,
+            "voices": self.voices,
+            "tts_slots": self.tts_slots,
+            "tts_in_use": self.tts_in_use,
+        }
 
 
 def overview_of(

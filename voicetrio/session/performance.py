@@ -13,11 +13,10 @@ from typing import Protocol
 
 import trio
 
-from voicetrio.core.config import SessionLimits
+from voicetrio.core.config import AudioFormat, SessionLimits
 from voicetrio.core.errors import WorkerBusy, WorkerError, WorkerRejected, WorkerUnavailable
-from voicetrio.core.pcm import Resampler
+from voicetrio.core.pcm import OutputEncoder
 from voicetrio.core.playback import Playback, WordMark
-from voicetrio.core.ring import SAMPLE_BYTES
 from voicetrio.session.outbox import Outbox
 from voicetrio.session.ports import SpeechAudio, SpeechRequest, Synthesizer, Telemetry
 from voicetrio.session.utterance import Utterance
@@ -25,6 +24,11 @@ from voicetrio.session.utterance import Utterance
 
 class Mouth(Protocol):
     """What the rest of the session does about an utterance."""
+
+    @property
+    def output_format(self) -> AudioFormat:
+        """What the client wants its speech in, from the next utterance on."""
+        ...
 
     def speaking(self) -> AbstractContextManager[None]:
         """Entered when the first sound goes out, left when the last one was heard."""
@@ -92,55 +96,56 @@ class Performance:
     async def _say_piece(self, utterance: Utterance, text: str) -> None:
         """Raises `WorkerError`; what came before that has been sent."""
         begins: str | None = text
+        encoder: OutputEncoder | None = None
         request = SpeechRequest(text, utterance.voice, utterance.speed)
-        rate = self._limits.output_sample_rate
         with trio.move_on_after(self._limits.synthesis_silence) as patience:
             async with self._synthesizer.open_speech(request) as stream:
                 while (audio := await stream.receive()) is not None:
                     if utterance.over.is_set():
                         await trio.lowlevel.checkpoint()  # cancelled, in the very moment in which this came
                     patience.deadline = math.inf  # how long the client takes is not the worker's fault
-                    if begins is not None:
-                        utterance.resampler = None if audio.sample_rate == rate else Resampler(audio.sample_rate, rate)
-                        self._begin_piece(utterance, text)
-                    await self._send(utterance, audio, begins)
+                    if encoder is None:
+                        encoder = OutputEncoder(audio.sample_rate, self._begin_piece(utterance, text))
+                    await self._send(utterance, audio, encoder, begins)
                     begins = None
                     patience.deadline = trio.current_time() + self._limits.synthesis_silence
                 patience.deadline = math.inf
-                if begins is None and utterance.resampler is not None:
-                    await self._send_pcm(utterance, utterance.resampler.push(b"", last=True), (), None)
+                if encoder is not None and (rest := encoder.flush()):
+                    await self._send_sound(utterance, rest, (), None)
         if patience.cancelled_caught:
             raise WorkerUnavailable(f"the worker gave no sound for {self._limits.synthesis_silence:g} s")
 
-    def _begin_piece(self, utterance: Utterance, text: str) -> None:
-        rate = self._limits.output_sample_rate
+    def _begin_piece(self, utterance: Utterance, text: str) -> AudioFormat:
+        """Returns what the client gets its audio in: what it wanted when the utterance began, to its end."""
         about: dict[str, object] = {"request_id": utterance.request_id}
         if utterance.turn_id is not None:
             about["turn_id"] = utterance.turn_id
-        if utterance.playback is not None:
+        if utterance.playback is not None and utterance.format is not None:
             offset_ms = utterance.playback.milliseconds(utterance.made)
             self._outbox.post({"type": "tts.speaking_text", **about, "text": text, "offset_ms": offset_ms})
-            return
+            return utterance.format
         utterance.audible.enter_context(self._mouth.speaking())
+        utterance.format = form = self._mouth.output_format
+        sound = {"sample_rate": form.sample_rate, "encoding": form.encoding}
         at_ms = self._mouth.now_ms()
-        self._outbox.post(
-            {"type": "tts.speaking_start", **about, "sample_rate": rate, "text": text, "timestamp_ms": at_ms}
-        )
-        utterance.playback = Playback(rate, now=trio.current_time())  # what was not announced has not begun
+        self._outbox.post({"type": "tts.speaking_start", **about, **sound, "text": text, "timestamp_ms": at_ms})
+        utterance.playback = Playback(form.sample_rate, now=trio.current_time())  # not announced: has not begun
+        return form
 
-    async def _send(self, utterance: Utterance, audio: SpeechAudio, begins: str | None) -> None:
-        pcm, marks = audio.pcm, audio.marks
-        if utterance.resampler is not None:
-            pcm = utterance.resampler.push(pcm)
-            ratio = self._limits.output_sample_rate / audio.sample_rate
-            marks = tuple(replace(mark, start_sample=int(mark.start_sample * ratio)) for mark in marks)
-        await self._send_pcm(utterance, pcm, marks, begins)
+    async def _send(self, utterance: Utterance, audio: SpeechAudio, encoder: OutputEncoder, begins: str | None) -> None:
+        try:
+            sound = encoder.encode(audio.pcm)
+        except ValueError as error:
+            raise WorkerError(f"the worker's speech cannot be used: {error}") from None
+        marks = tuple(replace(mark, start_sample=int(mark.start_sample * encoder.ratio)) for mark in audio.marks)
+        await self._send_sound(utterance, sound, marks, begins)
 
-    async def _send_pcm(
-        self, utterance: Utterance, pcm: bytes, marks: tuple[WordMark, ...], begins: str | None
+    async def _send_sound(
+        self, utterance: Utterance, sound: bytes, marks: tuple[WordMark, ...], begins: str | None
     ) -> None:
-        samples = len(pcm) // SAMPLE_BYTES
-        await self._outbox.send_audio(pcm, partial(self._note_sent, utterance, samples, marks, begins))
+        assert utterance.format is not None
+        samples = len(sound) // utterance.format.sample_bytes
+        await self._outbox.send_audio(sound, partial(self._note_sent, utterance, samples, marks, begins))
         utterance.made += samples
 
     def _note_sent(self, utterance: Utterance, samples: int, marks: tuple[WordMark, ...], begins: str | None) -> None:

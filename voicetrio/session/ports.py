@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from voicetrio.core.errors import VoicetrioError
-from voicetrio.core.hypothesis import Architecture, Hypothesis, Working
+from voicetrio.core.hypothesis import Architecture, Draining, Hypothesis, Working
 from voicetrio.core.playback import WordMark
 
 
@@ -38,6 +38,8 @@ class StreamConfig:
     language: str
     hot_words: tuple[str, ...]
     partials: bool
+    model: str = ""
+    """Engine and model, as `Recognizer.models` has them; empty: the server's default."""
 
 
 class RecognizerStream(Protocol):
@@ -69,22 +71,32 @@ class RecognizerStream(Protocol):
 
     async def end_segment(self, segment_id: int, end_sample: int) -> None: ...
 
-    async def receive(self) -> Hypothesis | Working:
+    async def receive(self) -> Hypothesis | Working | Draining:
         """The next answer. Raises `WorkerError` when the stream has ended or broken."""
         ...
 
 
 class Recognizer(Protocol):
     def model(self) -> str:
-        """Engine and model, for people; empty while no worker is known."""
+        """Engine and model that hear by default, for people; empty while no worker is known."""
         ...
 
-    def languages(self) -> tuple[str, ...]:
-        """What the workers understand; empty while no worker is known."""
+    def models(self) -> tuple[str, ...]:
+        """Engine and model of each kind of worker, with a space between them; the default is the first. Empty while no
+        worker is known.
+        """
+        ...
+
+    def languages(self, model: str = "") -> tuple[str, ...]:
+        """What the workers with this model understand, one of `models`, or empty for the default; empty while no such
+        worker is known.
+        """
         ...
 
     def open_stream(self, config: StreamConfig) -> AbstractAsyncContextManager[RecognizerStream]:
-        """Takes a slot of a worker until the context is left. Entering raises `WorkerError`; leaving never does."""
+        """Takes a slot of a worker with the config's model until the context is left. Entering raises `WorkerError`;
+        leaving never does. One that the body left with `WorkerDraining` was moved, and is not broken.
+        """
         ...
 
 
@@ -204,6 +216,11 @@ class TurnDetector(Protocol):
 class VoiceDetector(Protocol):
     """One per session: detectors keep state."""
 
+    @property
+    def lag(self) -> int:
+        """Samples by which its answers are late: the answer to a frame is about the audio so far before it. Fixed."""
+        ...
+
     def is_speech(self, frame: bytes) -> bool:
         """20 ms at 16 kHz, 640 bytes. Called for every frame: microseconds matter."""
         ...
@@ -219,9 +236,11 @@ class Telemetry(Protocol):
     def first_partial(self, seconds: float) -> None: ...
     def final_written(self, seconds: float) -> None: ...
     def confidence(self, value: float) -> None: ...
+    def hallucination_gated(self, why: str) -> None: ...
     def muted_frame(self) -> None: ...
     def force_commit(self) -> None: ...
     def worker_recovery(self) -> None: ...
+    def stream_moved(self) -> None: ...
     def audio_flows_again(self, seconds: float) -> None: ...
     def audio_dropped(self, seconds: float) -> None: ...
     def rate_limited(self) -> None: ...

@@ -5,7 +5,8 @@ segment stays in the ring until its final is here. When a stream breaks, or a wo
 another stream is opened and what is not committed is sent again from the ring. It is one loop, so a stream that fails
 while it recovers from another's failure is the next turn of it, never a recovery within a recovery. When no worker can
 be had within the recovery timeout, the waiting segments are given up, the client is told so, and the session goes on:
-the next speech tries again.
+the next speech tries again. Workers that are there and stay busy are told as an overload, which ends the session. One that
+is about to end is left in order, see `relay`.
 """
 
 import math
@@ -15,7 +16,7 @@ import trio
 
 from voicetrio.core.backpressure import EXCUSE_LIFE
 from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits
-from voicetrio.core.errors import WorkerBusy, WorkerError, WorkerRejected, WorkerUnavailable
+from voicetrio.core.errors import WorkerBusy, WorkerError, WorkerRejected
 from voicetrio.core.ring import RingBuffer
 from voicetrio.core.segments import Segments
 from voicetrio.core.wal import WriteAheadLog
@@ -23,12 +24,7 @@ from voicetrio.session.answers import Answers, RecognitionEvents
 from voicetrio.session.delivery import CHUNK_MIN, Delivery
 from voicetrio.session.log import SessionLog
 from voicetrio.session.ports import Recognizer, RecognizerStream, StreamConfig, Telemetry
-
-_RETRY_FIRST = 0.05
-_RETRY_MAX = 0.2
-_RETRY_BUSY_MAX = 1.0
-"""Seconds between attempts to get a worker, doubling. That none is there costs nothing to find out, and a local worker is
-back in half a second; workers that are busy are asked, and should not be kept busy with that."""
+from voicetrio.session.relay import RETRY_BUSY_MAX, RETRY_FIRST, RETRY_MAX, Relay
 
 
 class Recognition:
@@ -68,6 +64,8 @@ class Recognition:
         self._idle = trio.Event()
         self._wanted = True
         self._delivery: Delivery | None = None
+        self._served = False
+        """Whether there ever was a stream."""
         self._broken_at: float | None = None
         self._away_since: float | None = None
         self._excused = 0
@@ -175,11 +173,15 @@ class Recognition:
             language=config.language,
             hot_words=config.hot_words,
             partials=config.enable_partial_transcripts,
+            model=config.model,
         )
 
     async def wait_work(self) -> None:
         self._work = trio.Event()
         await self._work.wait()
+
+    def wake(self) -> None:
+        self._work.set()
 
     def audio_sent(self) -> None:
         if self._broken_at is not None:
@@ -196,21 +198,22 @@ class Recognition:
         """Open streams, one after the other, until nothing is pending and none is wanted.
 
         Raises the last `WorkerError` when, for the recovery timeout since the first failure, none gave a final, and
-        none did well for that long either.
+        none did well for that long either; `WorkerBusy` sooner, if the session never had a stream.
         """
-        deadline = math.inf
-        pause = _RETRY_FIRST
+        failing_since: float | None = None
+        busy_since: float | None = None
+        pause = RETRY_FIRST
         while True:
             settled = self._segments.finished
-            delivery: Delivery | None = None
+            relay = Relay(
+                self._recognizer,
+                config=self.stream_config,
+                start=self._start_delivery,
+                moved=self._note_moved,
+                patience=self._limits.worker_silence,
+            )
             try:
-                with trio.move_on_after(self._limits.worker_silence) as opening:
-                    async with self._recognizer.open_stream(self.stream_config()) as stream:
-                        opening.deadline = math.inf
-                        delivery = self._start_delivery(stream)
-                        await delivery.run()
-                if opening.cancelled_caught:
-                    raise WorkerUnavailable(f"no stream could be opened within {self._limits.worker_silence:g} s")
+                await relay.run()
                 return
             except WorkerRejected:
                 raise
@@ -218,13 +221,22 @@ class Recognition:
                 if not self._segments.pending:
                     return
                 busy = isinstance(error, WorkerBusy)
+                delivery = relay.delivery
                 if delivery is not None:
                     self._note_broken()
                 well = delivery is not None and delivery.served_for > self._limits.recovery_timeout
-                if self._segments.finished > settled or well or deadline == math.inf:
-                    deadline = trio.current_time() + self._limits.recovery_timeout
-                    pause = _RETRY_FIRST
-                if trio.current_time() + pause >= deadline:
+                now = trio.current_time()
+                if self._segments.finished > settled or well or failing_since is None:
+                    failing_since = now
+                    pause = RETRY_FIRST
+                deadline = failing_since + self._limits.recovery_timeout
+                if not busy:
+                    busy_since = None
+                else:
+                    busy_since = now if busy_since is None else busy_since
+                    if not self._served:
+                        deadline = min(deadline, busy_since + self._limits.first_patience)
+                if now + pause >= deadline:
                     raise
                 self._log.warning(
                     "worker_stream_retry",
@@ -235,15 +247,17 @@ class Recognition:
             finally:
                 self._delivery = None
             await trio.sleep(pause)
-            pause = min(2 * pause, _RETRY_BUSY_MAX if busy else _RETRY_MAX)
+            pause = min(2 * pause, RETRY_BUSY_MAX if busy else RETRY_MAX)
 
-    def _start_delivery(self, stream: RecognizerStream) -> Delivery:
+    def _start_delivery(self, stream: RecognizerStream, config: StreamConfig) -> Delivery:
         now = trio.current_time()
+        self._served = True
         if self._away_since is not None:
             self._excused += int((now - self._away_since) * SAMPLE_RATE)
             self._away_since = None
         self._delivery = Delivery(
             stream,
+            config=config,
             desk=self,
             ring=self._ring,
             segments=self._segments,
@@ -257,12 +271,24 @@ class Recognition:
 
     def _note_broken(self) -> None:
         """A stream has failed that owed something; what it had heard has to be heard again."""
-        start, now = self._segments.pending[0].start, trio.current_time()
+        now = trio.current_time()
         self._telemetry.worker_recovery()
-        self._excused += max(0, self._answers.consumed - start)
-        self._answers.forget_consumed(start)
+        self._hear_again()
         self._away_since = now
         self._broken_at = now if self._broken_at is None else self._broken_at
+
+    def _note_moved(self) -> None:
+        """A stream was left in mid-segment because its worker ends; the next one is open already."""
+        if self._segments.pending:
+            self._telemetry.stream_moved()
+            self._log.info("worker_stream_moved")
+            self._hear_again()
+
+    def _hear_again(self) -> None:
+        """What a stream had heard of the open segments is sent again on another."""
+        start = self._segments.pending[0].start
+        self._excused += max(0, self._answers.consumed - start)
+        self._answers.forget_consumed(start)
 
     def _give_up(self, error: WorkerError) -> None:
         """The ended segments are lost, and so is what an open one holds so far; the open one goes on from here."""

@@ -7,7 +7,7 @@ import trio
 from voicetrio.core.audio_clock import AudioClock
 from voicetrio.core.backpressure import FramesDroppedAction, RateLimitAction
 from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits
-from voicetrio.core.errors import WorkerError
+from voicetrio.core.errors import WorkerBusy, WorkerError
 from voicetrio.core.hypothesis import Hypothesis
 from voicetrio.core.segments import Segment
 from voicetrio.core.server_messages import final_message, limits_message, milliseconds, partial_message
@@ -77,6 +77,8 @@ class Reporter:
         ended_at = segment.ended_at
         if hypothesis.words:
             self.transcribed += 1
+        for why in hypothesis.gated:
+            self._telemetry.hallucination_gated(why)
         confidence = hypothesis.confidence_or_mean
         if confidence is not None:
             self._telemetry.confidence(confidence)
@@ -86,7 +88,8 @@ class Reporter:
 
     def lost(self, segments: int, start: int, end: int, error: WorkerError) -> None:
         code, message = explain_loss(segments, error)
-        self.error(code, message, recoverable=True, **self._span(start, end))
+        # Busy workers are the end of the session, see `Body.lost`.
+        self.error(code, message, recoverable=not isinstance(error, WorkerBusy), **self._span(start, end))
 
     def flush_timed_out(self, segments: Sequence[Segment]) -> None:
         """The last segments, all of them ended, have got no final in time."""

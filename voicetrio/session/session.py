@@ -168,7 +168,7 @@ class Session:
         welcome = welcome_message(
             self.session_id,
             resume_token=self.resume_token,
-            model=self._recognizer.model(),
+            model=self.config.model or self._recognizer.model(),
             config=self.config,
             limits=self._limits,
             resumed=resumed,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from voicetrio.core.pcm import Resampler
+from voicetrio.core.config import AudioFormat
 from voicetrio.core.playback import Playback
 
 
@@ -61,7 +61,8 @@ class Utterance:
     """Why it was stopped, as in `playback.interrupted`; None while nobody stopped it."""
     playback: Playback | None = None
     """From the first sound on, until it is stopped."""
-    resampler: Resampler | None = None
+    format: AudioFormat | None = None
+    """Of its audio; from the first sound on."""
     made: int = 0
     """Samples that were given to the outbox."""
     end_announced: bool = False

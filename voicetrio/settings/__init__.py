@@ -5,7 +5,7 @@ others. `config/default.toml` shows every key; a test holds it and `schema` toge
 """
 
 from voicetrio.settings.livekit import LiveKitSettings
-from voicetrio.settings.loading import ConfigError, SettingsTrace, load_settings, trace_settings
+from voicetrio.settings.loading import ConfigError, SettingsTrace, load_settings, load_worker_files, trace_settings
 from voicetrio.settings.schema import AgentSettings, LogSettings, ServerSettings, SessionSettings, Settings
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "Settings",
     "SettingsTrace",
     "load_settings",
+    "load_worker_files",
     "trace_settings",
 ]

@@ -6,23 +6,18 @@ A mistake is told with where it was made. The values themselves are never part o
 secret.
 """
 
-import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args, get_origin
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from voicetrio.core.errors import VoicetrioError
 from voicetrio.settings.schema import Settings
-from voicetrio.settings.section import COMBINATION, Section
-
-ENVIRONMENT_PREFIX = "VOICETRIO_"
-ENVIRONMENT_SEPARATOR = "__"
-"""Between section and key. Keys have single underscores, and variables without a double one are not settings."""
+from voicetrio.settings.section import COMBINATION
+from voicetrio.settings.sources import Key, Source, kind_of, read_environment, read_file
 
 
 class ConfigError(VoicetrioError):
@@ -53,132 +48,61 @@ def load_settings(files: Sequence[str | Path], environ: Mapping[str, str]) -> Se
 
 def trace_settings(files: Sequence[str | Path], environ: Mapping[str, str]) -> SettingsTrace:
     """As `load_settings`, with the origin of each value."""
-    sources = [*(_read_file(file) for file in files), _read_environment(environ)]
+    sources = [*(read_file(file) for file in files), read_environment(environ)]
     owners = {key: source for source in sources for key in source.values}
     _check(owners, sources)
-    faults = [fault for source in sources for fault in source.faults]
+    more = owners[_MORE].values[_MORE] if _MORE in owners else ()
+    workers = _read_worker_files(more) if isinstance(more, list) else []
+    faults = [fault for source in dict.fromkeys((*sources, *workers)) for fault in source.faults]
     if faults:
         raise ConfigError(faults)
     settings = Settings.model_validate(_nested(owners))
     return SettingsTrace(settings, {".".join(key): source.origin(key) for key, source in owners.items()})
 
 
-_Key = tuple[str, str]
-"""Section and key."""
+def load_worker_files(files: Sequence[str]) -> tuple[Settings, ...]:
+    """The settings of one more worker each, of which only `stt` and `tts` count: the files of `workers.more`.
 
-_SECTIONS: dict[str, type[Section]] = {
-    name: cast("type[Section]", info.annotation) for name, info in Settings.model_fields.items()
-}
+    Reads the files, so call it in a thread once an event loop runs.
 
-
-@dataclass(slots=True, eq=False)
-class _Source:
-    """A file, or the environment: what it sets, and what is wrong with it."""
-
-    file: str | None
-    """None: the environment."""
-    values: dict[_Key, Any] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
-
-    def origin(self, key: _Key) -> str:
-        return f"environment {_variable(key)}" if self.file is None else self.file
-
-    def add_fault(self, key: _Key, text: str) -> None:
-        place = self.origin(key) if self.file is None else f"{self.file}: {'.'.join(key)}"
-        self.faults.append(f"{place}: {text}")
+    Raises:
+        ConfigError: something is wrong; it tells of everything that is.
+    """
+    sources = _read_worker_files(files)
+    faults = [fault for source in dict.fromkeys(sources) for fault in source.faults]
+    if faults:
+        raise ConfigError(faults)
+    return tuple(Settings.model_validate(_nested(dict.fromkeys(source.values, source))) for source in sources)
 
 
-class _NotToml:
-    """Stands for a variable's text that is no TOML value: whatever its setting wants, this is not it."""
+_MORE = ("workers", "more")
+_WORKER_SECTIONS = ("stt", "tts")
+_NOT_A_WORKERS = {("tts", "sample_rate"): "is the server's: workers speak at their engine's own rate"}
 
 
-def _variable(key: _Key) -> str:
-    return ENVIRONMENT_PREFIX + ENVIRONMENT_SEPARATOR.join(key).upper()
+def _read_worker_files(files: Sequence[object]) -> list[Source]:
+    sources = [read_file(file) for file in dict.fromkeys(files) if isinstance(file, str)]
+    for source in sources:
+        for key in list(source.values):
+            why = _NOT_A_WORKERS.get(key)
+            if key[0] not in _WORKER_SECTIONS:
+                why = "only [stt] and [tts] describe a worker of workers.more"
+            if why is not None:
+                source.add_fault(key, why)
+                del source.values[key]
+        _check(dict.fromkeys(source.values, source), [source])
+        if (
+            not source.faults
+            and [source.values.get((section, "engine")) for section in _WORKER_SECTIONS] == ["none"] * 2
+        ):
+            source.add_fault(("stt", "engine"), 'must not be "none" where tts.engine is: the worker could do nothing')
+    by_file = {source.file: source for source in sources}
+    return [by_file[file] for file in files if isinstance(file, str)]
 
 
-def _read_file(file: str | Path) -> _Source:
-    source = _Source(str(file))
-    try:
-        content = Path(file).read_bytes()
-    except OSError as error:
-        source.faults.append(f"{file}: cannot be read ({error.strerror})")
-        return source
-    try:
-        document = tomllib.loads(content.decode())
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        source.faults.append(f"{file}: is not UTF-8 text (at line {line})")
-        return source
-    except (ValueError, RecursionError) as error:
-        # TOML that is wrong, or has a number or a nesting beyond what the parser can hold.
-        # What is not finished at the end has no line in the parser's message.
-        line = content.rstrip().count(b"\n") + 1
-        reason = str(error).replace("at end of document", f"at line {line}, the end of the file")
-        source.faults.append(f"{file}: is not TOML: {reason}")
-        return source
-    for section, table in document.items():
-        if section not in _SECTIONS:
-            source.faults.append(f"{file}: {section}: unknown section{_suggestion(section, _SECTIONS)}")
-        elif not isinstance(table, dict):
-            source.faults.append(f"{file}: {section}: must be a section, as [{section}] (is {_kind(table)})")
-        else:
-            for key, value in table.items():
-                _add_value(source, (section, key), value)
-    return source
-
-
-def _read_environment(environ: Mapping[str, str]) -> _Source:
-    source = _Source(None)
-    for variable, text in sorted(environ.items()):
-        if not variable.startswith(ENVIRONMENT_PREFIX) or ENVIRONMENT_SEPARATOR not in variable:
-            continue
-        name = variable.removeprefix(ENVIRONMENT_PREFIX)
-        section, _, key = name.lower().partition(ENVIRONMENT_SEPARATOR)
-        if name != name.upper():
-            source.faults.append(f"environment {variable}: must be in capitals: {_variable((section, key))}")
-        elif section not in _SECTIONS:
-            source.faults.append(f"environment {variable}: unknown section{_suggestion(section, _SECTIONS)}")
-        else:
-            _add_value(source, (section, key), text if _is_text((section, key)) else _toml_value(text))
-    return source
-
-
-def _add_value(source: _Source, key: _Key, value: Any) -> None:
-    section, name = key
-    known = _SECTIONS[section].model_fields
-    if name in known:
-        source.values[key] = value
-    else:
-        source.add_fault(key, f"unknown key{_suggestion(name, known)}")
-
-
-def _is_text(key: _Key) -> bool:
-    """Whether the setting is a string, which nobody wants to quote twice in a shell."""
-    section, name = key
-    info = _SECTIONS[section].model_fields.get(name)
-    if info is None:
-        return False
-    choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
-    return info.annotation is str or any(isinstance(choice, str) for choice in choices)
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        document = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return _NotToml()
-    # More keys: the text goes on after the value, on a line of its own.
-    return document["value"] if len(document) == 1 else _NotToml()
-
-
-def _suggestion(name: str, known: Mapping[str, object]) -> str:
-    matches = difflib.get_close_matches(name.lower(), known, n=1)
-    return f", did you mean {matches[0]}?" if matches else ""
-
-
-def _check(owners: Mapping[_Key, _Source], sources: Sequence[_Source]) -> None:
+def _check(owners: Mapping[Key, Source], sources: Sequence[Source]) -> None:
     """Add what is wrong with the values to the sources that they come from."""
-    wrong: set[_Key] = set()
+    wrong: set[Key] = set()
     for error in _errors(owners):
         if error["type"] != COMBINATION:
             section, name, *place = error["loc"]
@@ -188,14 +112,14 @@ def _check(owners: Mapping[_Key, _Source], sources: Sequence[_Source]) -> None:
     # pydantic looks at combinations only in a section without other errors. A combination with a wrong value is none.
     sound = {key: source for key, source in owners.items() if key not in wrong}
     for error in _errors(sound):
-        keys: list[_Key] = error["ctx"]["keys"]
+        keys: list[Key] = error["ctx"]["keys"]
         if wrong.isdisjoint(keys):
             # Defaults fit together, so at least one of the keys is set; the one that was set last is to blame.
             key = max((key for key in keys if key in owners), key=lambda key: sources.index(owners[key]))
             owners[key].add_fault(key, error["ctx"]["text"])
 
 
-def _errors(owners: Mapping[_Key, _Source]) -> list[ErrorDetails]:
+def _errors(owners: Mapping[Key, Source]) -> list[ErrorDetails]:
     try:
         Settings.model_validate(_nested(owners))
     except ValidationError as error:
@@ -203,7 +127,7 @@ def _errors(owners: Mapping[_Key, _Source]) -> list[ErrorDetails]:
     return []
 
 
-def _nested(owners: Mapping[_Key, _Source]) -> dict[str, dict[str, Any]]:
+def _nested(owners: Mapping[Key, Source]) -> dict[str, dict[str, Any]]:
     document: dict[str, dict[str, Any]] = {}
     for (section, name), source in owners.items():
         document.setdefault(section, {})[name] = source.values[section, name]
@@ -225,24 +149,10 @@ _TEXTS = {
 }
 """pydantic's errors in the words of somebody who writes a file. Never with the value: it may be a secret."""
 
-_KINDS: dict[type, str] = {
-    bool: "a boolean",
-    int: "an integer",
-    float: "a float",
-    str: "a string",
-    list: "an array",
-    dict: "a table",
-    _NotToml: "not a TOML value",
-}
-
 
 def _text(error: ErrorDetails) -> str:
     text = _TEXTS[error["type"]].format_map(error.get("ctx", {})) if error["type"] in _TEXTS else error["msg"]
     wrong_type = error["type"].endswith("_type") or (
         error["type"] == "literal_error" and type(error["input"]) is not str
     )
-    return f"{text} (is {_kind(error['input'])})" if wrong_type else text
-
-
-def _kind(value: object) -> str:
-    return _KINDS.get(type(value), "a date or time")
+    return f"{text} (is {kind_of(error['input'])})" if wrong_type else text

@@ -164,6 +164,9 @@ class SessionSettings(Section):
     and needs clients that cancel echo."""
     language: str = ""
     """BCP 47, such as "en"; empty leaves it to the engine."""
+    model: str = ""
+    """Who hears sessions that do not choose: an engine, a model, or both ("sherpa-onnx tiny"); empty: the engine and the
+    model of the first worker that hears. A session stays with its choice: models are not mixed."""
 
     @field_validator("max_rate")
     @classmethod
@@ -300,8 +303,11 @@ class WorkersSettings(Section):
     # TOML knows arrays only; a tuple cannot be changed later. The strings in it stay strict.
     addresses: Annotated[tuple[RemoteAddress, ...], Field(strict=False)] = ()
     """Workers that run elsewhere, as "host:port" or "unix:/path"."""
+    more: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Files, each of which describes one more child process by its sections [stt] and [tts]. The environment does not
+    count there: it would make all workers the same."""
     start_timeout: Seconds = 50.0
-    """Seconds for the local worker to load its models: large ones from a slow disk take most of a minute."""
+    """Seconds for local workers to load their models: large ones from a slow disk take most of a minute."""
     health_interval: Seconds = 2.0
     """Seconds between two questions for a worker's health: a dead one is found soon, and the questions cost nothing."""
     health_timeout: Seconds = 5.0
@@ -311,9 +317,9 @@ class WorkersSettings(Section):
 
     @model_validator(mode="after")
     def _name_a_worker(self) -> "WorkersSettings":
-        if not self.local and not self.addresses:
-            text = "local = false needs addresses: without either there is no worker"
-            refuse_combination(text, ("workers", "local"), ("workers", "addresses"))
+        if not self.local and not self.addresses and not self.more:
+            text = "local = false needs addresses or more: without any of them there is no worker"
+            refuse_combination(text, ("workers", "local"), ("workers", "addresses"), ("workers", "more"))
         return self
 
 
@@ -323,6 +329,9 @@ class WorkerSettings(Section):
     listen: ListenAddress = "127.0.0.1:50051"
     """`host:port` (port 0: any free one) or `unix:/path`. There is no authentication: give it only to addresses that
     none but servers can reach."""
+    drain_timeout: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 20.0
+    """Seconds after SIGTERM in which what is being heard and spoken is finished, or moved to other workers, and then cut.
+    Less than the 30 s that container runtimes wait before SIGKILL."""
 
 
 class LogSettings(Section):
@@ -377,6 +386,7 @@ class Settings(Section):
             barge_in_min=session.barge_in_min,
             agent=session.agent,
             speak_replies=session.speak_replies,
+            output_sample_rate=self.tts.sample_rate,
             turn_min_delay=session.turn_min_delay,
             turn_max_delay=session.turn_max_delay,
             voice=self.tts.voice,
@@ -396,7 +406,6 @@ class Settings(Section):
             max_message_bytes=session.max_message_bytes,
             max_text_chars=session.max_text_chars,
             max_queued_utterances=session.max_queued_utterances,
-            output_sample_rate=self.tts.sample_rate,
             agent_silence=self.agent.silence_timeout,
             max_reply_chars=self.agent.max_reply_chars,
             early_start=session.early_start,

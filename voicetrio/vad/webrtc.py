@@ -18,6 +18,8 @@ speak goes on for longer, and the pre-roll of a segment reaches back beyond this
 class WebRtcDetector:
     """One session's detector; it adapts to what it hears."""
 
+    lag = 0
+
     def __init__(self, sensitivity: str) -> None:
         self._vad = webrtcvad.Vad(_AGGRESSIVENESS[sensitivity])
         self._warm_up = _WARM_UP

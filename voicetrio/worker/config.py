@@ -53,6 +53,10 @@ class WorkerConfig:
     tts_slots: int = 8
     """Texts being spoken at once; the next one is refused."""
 
+    drain_timeout: float = 20.0
+    """Seconds after a stop in which open calls may end; then they are cut. Gateways move their streams in half of it. Less
+    than the 30 s after which container runtimes kill."""
+
     die_with_parent: bool = False
     """Exit as soon as stdin reaches its end. For a parent that keeps the other end of that pipe open and does nothing
     with it: the kernel closes it even when the parent is killed by SIGKILL."""

@@ -128,8 +128,8 @@ class EngineHost:
             self._collect(request)
 
     def _feed(self, request: Accept | EndSegment) -> None:
-        stream = cast("BatchedStream", self._streams[request.stream_id])
         try:
+            stream = cast("BatchedStream", self._streams[request.stream_id])
             if isinstance(request, EndSegment):
                 stream.finish(request.segment_id, request.end_sample)
                 return

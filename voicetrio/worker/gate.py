@@ -13,6 +13,8 @@ class Gate:
 
     def __init__(self) -> None:
         self._closed_because: str | None = "this worker is still loading its engines"
+        self.draining = False
+        """Whether it was open, and is closed for good."""
         self._inside = 0
         self._left = trio.Event()
 
@@ -20,12 +22,23 @@ class Gate:
     def is_open(self) -> bool:
         return self._closed_because is None
 
+    @property
+    def inside(self) -> int:
+        """Calls that have entered and not left."""
+        return self._inside
+
     def open(self) -> None:
         self._closed_because = None
 
     def close(self, because: str) -> None:
         """New calls are refused with this text; those inside go on."""
         self._closed_because = because
+        self.draining = True
+
+    def look(self) -> None:
+        """For those who only ask a question, and are not waited for. Raises `WorkerUnavailable` before the gate opens."""
+        if self._closed_because is not None and not self.draining:
+            raise WorkerUnavailable(self._closed_because)
 
     @contextmanager
     def enter(self) -> Iterator[None]:

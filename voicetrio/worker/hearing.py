@@ -2,8 +2,11 @@
 
 receive task -> SegmentQueue -> decode task -> channel -> send task
             (full: stop reading; gRPC's flow control then holds the client back)
+
+When the worker is about to end, each call says so once, and its client goes elsewhere with its next segment.
 """
 
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import structlog
@@ -35,6 +38,12 @@ class Hearing:
     def __init__(self, recognition: Recognition, slots: Slots) -> None:
         self.recognition = recognition
         self.slots = slots
+        self._draining = _Draining()
+
+    def drain(self, *, cut_at: float) -> None:
+        """Tell the clients of all open streams that these are cut at this time, by trio's clock."""
+        self._draining.cut_at = cut_at
+        self._draining.begun.set()
 
     async def transcribe(self, call: TranscribeCall) -> None:
         """Serve one call to its end. Safe to cancel: slot and engine stream are given back.
@@ -49,7 +58,8 @@ class Hearing:
                 session_log.info("stream_opened", slots_in_use=self.slots.in_use)
                 try:
                     await call.send(_opened(self.recognition.description, options))
-                    await _Conversation(call, stream, self.recognition.description.sample_rate).run()
+                    sample_rate = self.recognition.description.sample_rate
+                    await _Conversation(call, stream, sample_rate, self._draining).run()
                 finally:
                     session_log.info("stream_ended")
 
@@ -71,12 +81,22 @@ async def _receive_options(call: TranscribeCall) -> StreamOptions:
     )
 
 
+@dataclass(eq=False, slots=True)
+class _Draining:
+    """Whether the worker is about to end, and when."""
+
+    begun: trio.Event = field(default_factory=trio.Event)
+    cut_at: float = 0.0
+    """By trio's clock; known once it has begun."""
+
+
 class _Conversation:
     """What happens on an opened stream. It lives in `run`; nothing outlives it."""
 
-    def __init__(self, call: TranscribeCall, stream: RecognitionStream, sample_rate: int) -> None:
+    def __init__(self, call: TranscribeCall, stream: RecognitionStream, sample_rate: int, draining: _Draining) -> None:
         self._call = call
         self._stream = stream
+        self._draining = draining
         self._queue = SegmentQueue(sample_rate)
         self._waiting_bytes_max = 2 * sample_rate * WAITING_MS_MAX // 1000
         self._changed = trio.Condition()
@@ -86,10 +106,13 @@ class _Conversation:
     async def run(self) -> None:
         # Size 0: the decoder does not work ahead of a client that does not read its answers.
         replies_in, replies_out = trio.open_memory_channel[pb.TranscribeReply](0)
+        telling = trio.CancelScope()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._receive)
             nursery.start_soon(self._send, replies_out)
+            nursery.start_soon(self._tell_draining, replies_in.clone(), telling)
             await self._decode(replies_in)
+            telling.cancel(reason="the stream is over")
 
     async def _receive(self) -> None:
         while (request := await self._call.receive()) is not None:
@@ -115,6 +138,14 @@ class _Conversation:
                 raise WorkerRejected("config came a second time; a change needs a new stream")
             case _:
                 raise WorkerRejected("a request without audio, segment_start or segment_end")
+
+    async def _tell_draining(
+        self, replies: trio.MemorySendChannel[pb.TranscribeReply], telling: trio.CancelScope
+    ) -> None:
+        with replies, telling:
+            await self._draining.begun.wait()
+            remaining_ms = max(0, round(1000 * (self._draining.cut_at - trio.current_time())))
+            await replies.send(pb.TranscribeReply(draining=pb.Draining(remaining_ms=remaining_ms)))
 
     async def _decode(self, replies: trio.MemorySendChannel[pb.TranscribeReply]) -> None:
         with replies:

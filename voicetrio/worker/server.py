@@ -29,8 +29,6 @@ from voicetrio.worker.services import Rooms, SpeechToTextService, TextToSpeechSe
 from voicetrio.worker.slots import Slots
 from voicetrio.worker.speaking import Speaking
 
-DRAIN_TIMEOUT = 5.0
-"""Seconds that open calls may go on after a stop. Recogniser streams live as long as sessions do: they will be cut."""
 HEALTH_INTERVAL = 0.1
 """Seconds between looks at the engines. Health is a fact here, and not a series of events that could be missed."""
 
@@ -70,7 +68,7 @@ async def serve(
                         log.info("worker_serves", address=address, stt=config.stt_engine, tts=config.tts_engine)
                         task_status.started(address)
                         await stop.wait()
-                        await _drain(rooms, health, server)
+                        await _drain(rooms, health, server, config.drain_timeout)
                         nursery.cancel_scope.cancel(reason="the worker has drained")
             except VoicetrioError as error:
                 # Not through the loop's nurseries: they would wrap it in groups.
@@ -121,13 +119,19 @@ class _Health:
             self.update()
 
 
-async def _drain(rooms: Rooms, health: _Health, server: DrainableServer) -> None:
+async def _drain(rooms: Rooms, health: _Health, server: DrainableServer, patience: float) -> None:
+    """Let the open calls end, within `patience` seconds. Recogniser streams live as long as sessions do, so their clients
+    are told to go elsewhere.
+    """
+    log.info("worker_drains", calls=rooms.gate.inside, cut_after_s=patience)
     rooms.gate.close("this worker is shutting down")
     health.update()
     server.stop_listening()
-    with trio.move_on_after(DRAIN_TIMEOUT) as scope:
+    with trio.move_on_after(patience) as scope:
+        if rooms.hearing is not None:
+            rooms.hearing.drain(cut_at=scope.deadline)
         await rooms.gate.wait_empty()
-    log.info("worker_drained", calls_cut=scope.cancelled_caught)
+    log.info("worker_drained", calls_cut=rooms.gate.inside)
 
 
 def run(config: WorkerConfig) -> int:

@@ -30,9 +30,9 @@ class WorkerService(WorkerBase):
         await serve_call(stream, self._loop, self._describe)
 
     async def _describe(self, call: Call[pb.DescribeRequest, pb.Description]) -> None:
-        with self._rooms.gate.enter():
-            await call.receive()
-            await call.send(_description(self._rooms))
+        self._rooms.gate.look()
+        await call.receive()
+        await call.send(_description(self._rooms))
 
 
 class SpeechToTextService(SpeechToTextBase):
@@ -66,7 +66,7 @@ class TextToSpeechService(TextToSpeechBase):
 
 
 def _description(rooms: Rooms) -> pb.Description:
-    description = pb.Description()
+    description = pb.Description(draining=rooms.gate.draining)
     if rooms.hearing is not None:
         hears = rooms.hearing.recognition.description
         description.stt.CopyFrom(

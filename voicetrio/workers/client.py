@@ -7,7 +7,7 @@ gRPC statuses become errors of our tree here and nowhere else. Leaving a call re
 the worker, also when the task was cancelled: the slot is free as soon as the worker reads the reset.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import PurePosixPath
 from typing import Any
@@ -21,7 +21,7 @@ from grpclib.health.v1.health_grpc import HealthStub
 from grpclib.health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from voicetrio.core.errors import WorkerBusy, WorkerRejected, WorkerUnavailable
-from voicetrio.core.hypothesis import Architecture, Hypothesis, Word, Working
+from voicetrio.core.hypothesis import Architecture, Draining, Hypothesis, Word, Working
 from voicetrio.core.playback import WordMark
 from voicetrio.session.ports import SpeechAudio, SpeechRequest, StreamConfig
 from voicetrio.v1 import worker_pb2 as pb
@@ -91,10 +91,15 @@ class WorkerClient:
             return serving
 
     @asynccontextmanager
-    async def open_stream(self, config: StreamConfig) -> AsyncIterator["TranscribeStream"]:
-        """Take a slot and hold it inside. Entering raises `WorkerError`; leaving never does."""
+    async def open_stream(
+        self, config: StreamConfig, *, on_draining: Callable[[], None] = lambda: None
+    ) -> AsyncIterator["TranscribeStream"]:
+        """Take a slot and hold it inside. Entering raises `WorkerError`; leaving never does.
+
+        `on_draining` is called, before anybody else hears of it, when the worker says that it is about to end.
+        """
         async with self._channels.lease() as channel, self._call(SpeechToTextStub(channel).Transcribe) as call:
-            stream = TranscribeStream(self.address, call, self._loop)
+            stream = TranscribeStream(self.address, call, self._loop, on_draining)
             with self._in_time():
                 await stream.open(config)
             yield stream
@@ -152,8 +157,15 @@ async def open_client(address: str, loop: trio_asyncio.TrioEventLoop) -> AsyncIt
 class TranscribeStream:
     """The session's `RecognizerStream` over one gRPC call."""
 
-    def __init__(self, address: str, call: Any, loop: trio_asyncio.TrioEventLoop) -> None:
+    def __init__(
+        self,
+        address: str,
+        call: Any,
+        loop: trio_asyncio.TrioEventLoop,
+        on_draining: Callable[[], None] = lambda: None,
+    ) -> None:
         self._address = address
+        self._on_draining = on_draining
         self._worker = worker_name(address)
         self._call = call
         self._send = trio_asyncio.aio_as_trio(call.send_message, loop=loop)
@@ -205,7 +217,7 @@ class TranscribeStream:
         with _translated(self._address):
             await self._send(pb.TranscribeRequest(segment_end=end))
 
-    async def receive(self) -> Hypothesis | Working:
+    async def receive(self) -> Hypothesis | Working | Draining:
         while True:
             reply = await self._next()
             match reply.WhichOneof("reply"):
@@ -213,6 +225,9 @@ class TranscribeStream:
                     return _hypothesis(reply.hypothesis)
                 case "working":
                     return Working(reply.working.segment_id)
+                case "draining":
+                    self._on_draining()
+                    return Draining(reply.draining.remaining_ms / 1000)
                 case _:
                     continue  # a newer worker's reply that this gateway does not know
 

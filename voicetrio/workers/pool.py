@@ -1,12 +1,13 @@
 """The workers a gateway has, behind the session's `Recognizer` and `Synthesizer` ports.
 
 Each worker's health is asked for by a task of the pool's nursery: a worker that is ready is asked every couple of
-seconds, one that is not, often. A new stream goes to a ready worker; one that refuses or breaks is followed by the next.
+seconds, one that is not, often. Which workers may take a call, and in which order they are asked, is in `choice`; one
+that refuses or breaks is followed by the next.
 """
 
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -14,11 +15,13 @@ import structlog
 import trio
 import trio_asyncio
 
-from voicetrio.core.errors import WorkerBusy, WorkerError, WorkerUnavailable
-from voicetrio.session.overview import WorkerOverview
+from voicetrio.core.errors import WorkerBusy, WorkerDraining, WorkerError, WorkerRejected, WorkerUnavailable
+from voicetrio.core.names import find_model
+from voicetrio.session.overview import WorkerOverview, WorkerState
 from voicetrio.session.ports import RecognizerStream, SpeechRequest, SpeechStream, StreamConfig
-from voicetrio.v1 import worker_pb2 as pb
-from voicetrio.workers.client import WorkerClient, open_client, worker_name
+from voicetrio.workers.choice import in_order, that_speak
+from voicetrio.workers.client import open_client
+from voicetrio.workers.member import Member, Slots
 
 _UNREADY_INTERVAL = 0.1
 """Seconds between looks at a worker that is not ready: a restarted one should be used at once."""
@@ -32,128 +35,166 @@ class PoolTelemetry(Protocol):
     def workers_ready(self, count: int) -> None: ...
 
 
-@dataclass(eq=False)
-class Member:
-    client: WorkerClient
-    ready: bool = False
-    description: pb.Description = field(default_factory=pb.Description)
-    changed: trio.Event = field(default_factory=trio.Event)
-    """Set, and replaced, when `ready` changes."""
-    doubted: trio.Event = field(default_factory=trio.Event)
-    """Set, and replaced, when a call has failed: look at once."""
-
-
 class Pool:
     """Use `open_pool`."""
 
-    def __init__(self, members: Sequence[Member], telemetry: PoolTelemetry) -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],
+        telemetry: PoolTelemetry,
+        *,
+        default_model: str = "",
+        dice: random.Random | None = None,
+    ) -> None:
+        """`default_model`: an engine, a model or both, for streams that name none; empty: the first worker's."""
         self.members = list(members)
         self._telemetry = telemetry
+        self._default_model = default_model
+        self._dice = dice or random.Random()
 
     @property
     def ready(self) -> bool:
         """Whether a session could be heard now."""
         return any(member.ready for member in self.members)
 
-    def model(self) -> str:
-        for member in self.members:
-            stt = member.description.stt
-            if stt.engine:
-                return f"{stt.engine} {stt.model}".strip()
-        return ""
+    # -- what there is ------------------------------------------------------------------------------------------------
 
-    def languages(self) -> tuple[str, ...]:
-        known = (language for member in self.members for language in member.description.stt.languages)
-        return tuple(dict.fromkeys(known))
+    def model(self) -> str:
+        found = self._find(self._default_model)
+        return "" if found is None else found
+
+    def models(self) -> tuple[str, ...]:
+        known = (member.model for member in self.members if member.model)
+        return tuple(dict.fromkeys(name for name in (self.model(), *known) if name))
+
+    def languages(self, model: str = "") -> tuple[str, ...]:
+        name = self._find(model or self._default_model)
+        members = (member for member in self.members if name is not None and member.model == name)
+        return tuple(dict.fromkeys(language for one in members for language in one.description.stt.languages))
 
     def voices(self) -> tuple[str, ...]:
-        known = (voice.name for member in self.members for voice in member.description.tts.voices)
-        return tuple(dict.fromkeys(known))
+        return tuple(dict.fromkeys(voice for member in self.members for voice in member.voices))
 
     def overview(self) -> tuple[WorkerOverview, ...]:
-        """For the operator, in the order in which they are asked for a stream."""
-        return tuple(_overview_of(member) for member in self.members)
+        """For the operator, in the order in which they are configured."""
+        return tuple(member.overview() for member in self.members)
 
-    def open_stream(self, config: StreamConfig) -> AbstractAsyncContextManager[RecognizerStream]:
-        return self._first_that_takes("stt", lambda client: client.open_stream(config))
+    def _find(self, wanted: str) -> str | None:
+        """The full name of a model; empty: the first worker's that hears. None: none has it."""
+        known = [member.model for member in self.members if member.model]
+        return find_model(wanted, known) if wanted else next(iter(known), None)
 
-    def open_speech(self, request: SpeechRequest) -> AbstractAsyncContextManager[SpeechStream]:
-        return self._first_that_takes("tts", lambda client: client.open_speech(request))
+    # -- calls --------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def open_stream(self, config: StreamConfig) -> AsyncIterator[RecognizerStream]:
+        """Entering raises `WorkerBusy` when all that have the model are busy, another `WorkerError` when none can."""
+
+        def open_call(member: Member) -> AbstractAsyncContextManager[RecognizerStream]:
+            return member.client.open_stream(config, on_draining=partial(self._note_draining, member))
+
+        candidates = self._that_hear(config.model)
+        async with self._first_that_takes(candidates, lambda one: one.stt, open_call) as (member, stream):
+            try:
+                yield stream
+            except WorkerDraining:
+                member.moved += 1
+                raise
+            except WorkerUnavailable:
+                member.broken += 1
+                raise
+
+    @asynccontextmanager
+    async def open_speech(self, request: SpeechRequest) -> AsyncIterator[SpeechStream]:
+        """Entering raises as `open_stream`. Without a voice, the first worker that speaks and is ready chooses it."""
+
+        def open_call(member: Member) -> AbstractAsyncContextManager[SpeechStream]:
+            return member.client.open_speech(request)
+
+        candidates = that_speak(request.voice, self.members)
+        async with self._first_that_takes(candidates, lambda one: one.tts, open_call) as (_, stream):
+            yield stream
+
+    def _that_hear(self, wanted: str) -> list[Member]:
+        """The workers that may take a stream. Raises `WorkerRejected` for a model that none has, nor ever had."""
+        name = self._find(wanted or self._default_model)
+        if name is None and all(member.known for member in self.members):
+            there = ", ".join(self.models())
+            raise WorkerRejected(f"no worker hears with the model that is asked for; there are: {there or 'none'}")
+        return [member for member in self.members if member.ready and member.model == name]
 
     @asynccontextmanager
     async def _first_that_takes(
-        self, kind: str, open_call: Callable[[WorkerClient], AbstractAsyncContextManager[_Stream]]
-    ) -> AsyncIterator[_Stream]:
-        """Entering raises `WorkerBusy` when all are busy, another `WorkerError` when none can."""
-        async with AsyncExitStack() as stack:
-            failure: WorkerError = WorkerUnavailable("no worker is ready")
-            for member in self.members:
-                if not member.ready or not member.description.HasField(kind):
-                    continue
-                try:
-                    stream = await stack.enter_async_context(open_call(member.client))
-                except WorkerUnavailable as error:
-                    failure = failure if isinstance(failure, WorkerBusy) else error
-                    self._doubt(member)
-                except WorkerBusy as error:
-                    failure = error
-                else:
-                    break
-            else:
-                raise failure
+        self,
+        candidates: Sequence[Member],
+        slots_of: Callable[[Member], Slots],
+        open_call: Callable[[Member], AbstractAsyncContextManager[_Stream]],
+    ) -> AsyncIterator[tuple[Member, _Stream]]:
+        failure: WorkerError = WorkerUnavailable("no worker is ready")
+        for member in in_order(candidates, slots_of, self._dice):
             try:
-                yield stream
+                async with AsyncExitStack() as opening:
+                    opening.enter_context(slots_of(member).taken())
+                    stream = await opening.enter_async_context(open_call(member))
+                    call = opening.pop_all()
+                break
+            except WorkerUnavailable as error:
+                failure = failure if isinstance(failure, WorkerBusy) else error
+                member.doubted.set()
+            except WorkerBusy as error:
+                failure = error
+                slots_of(member).fill()
+        else:
+            raise failure
+        async with call:
+            try:
+                yield member, stream
+            except WorkerDraining:
+                raise
             except WorkerUnavailable:
-                self._doubt(member)
+                member.doubted.set()
                 raise
 
-    def _doubt(self, member: Member) -> None:
-        member.doubted.set()
+    # -- health -------------------------------------------------------------------------------------------------------
 
     async def watch(self, member: Member, *, interval: float, patience: float) -> None:
-        """Keep `member.ready` true to the facts; both in seconds. Runs until cancelled."""
+        """Keep `member.state`, and what is known of it, true to the facts; both in seconds. Runs until cancelled."""
         while True:
             member.doubted = trio.Event()  # before the look: a doubt that comes during it asks for another one
-            self._set_ready(member, await self._look(member, patience))
+            self._set_state(member, await self._look(member, patience))
             with trio.move_on_after(interval if member.ready else _UNREADY_INTERVAL):
                 await member.doubted.wait()
 
-    async def _look(self, member: Member, patience: float) -> bool:
-        """Whether it serves, and is known: one whose description did not come in time would never be used."""
+    async def _look(self, member: Member, patience: float) -> WorkerState:
+        """A worker whose description did not come in time is not ready: it could not be chosen for anything."""
+        state: WorkerState = "not ready"
         with trio.move_on_after(patience):
             try:
-                if not await member.client.is_serving():
-                    return False
-                if not member.ready:
-                    member.description = await member.client.describe()
-                return True
+                serving = await member.client.is_serving()
+                state = "not ready" if serving else "starting"  # unless it can say what it does
+                held = member.stt.held, member.tts.held
+                description = await member.client.describe()
+                member.learn(description, held_before=held)
+                if description.draining:
+                    return "draining"
+                return "ready" if serving else "not ready"
             except WorkerError:
-                return False
+                return state
             except Exception as error:
                 # Of one worker, which may be anything that answers on that port: not a reason to stop serving sessions.
                 log.warning("worker_health_failed", worker=member.client.address, error=type(error).__name__)
-        return False
+        return "not ready"
 
-    def _set_ready(self, member: Member, ready: bool) -> None:
-        if ready == member.ready:
+    def _note_draining(self, member: Member) -> None:
+        self._set_state(member, "draining")
+        member.doubted.set()  # a look that is under way may not know it yet
+
+    def _set_state(self, member: Member, state: WorkerState) -> None:
+        if state == member.state:
             return
-        member.ready = ready
-        self._telemetry.workers_ready(sum(other.ready for other in self.members))
-        log.info("worker_ready" if ready else "worker_not_ready", worker=member.client.address)
-        member.changed.set()
-        member.changed = trio.Event()
-
-
-def _overview_of(member: Member) -> WorkerOverview:
-    stt, tts = member.description.stt, member.description.tts
-    return WorkerOverview(
-        name=worker_name(member.client.address),
-        ready=member.ready,
-        hears_with=f"{stt.engine} {stt.model}".strip(),
-        stt_slots=stt.slots,
-        speaks_with=tts.engine,
-        tts_slots=tts.slots,
-    )
+        member.set_state(state)
+        self._telemetry.workers_ready(sum(one.ready for one in self.members))
+        log.info("worker_state", worker=member.client.address, state=state)
 
 
 @asynccontextmanager
@@ -164,11 +205,12 @@ async def open_pool(
     *,
     health_interval: float,
     health_timeout: float,
+    default_model: str = "",
 ) -> AsyncIterator[Pool]:
     """A pool of the workers at these addresses, watched inside; seconds."""
     async with AsyncExitStack() as stack:
         members = [Member(await stack.enter_async_context(open_client(address, loop))) for address in addresses]
-        pool = Pool(members, telemetry)
+        pool = Pool(members, telemetry, default_model=default_model)
         async with trio.open_nursery() as nursery:
             for member in members:
                 nursery.start_soon(partial(pool.watch, member, interval=health_interval, patience=health_timeout))

@@ -20,7 +20,7 @@ import structlog
 import trio
 
 from voicetrio.core.errors import VoicetrioError
-from voicetrio.workers.pool import Member
+from voicetrio.workers.member import Member
 
 _BACKOFF_FIRST = 0.05
 """Seconds before the first restart; doubles with each one that does not live long."""
@@ -54,19 +54,31 @@ class Patience:
 
 
 @contextmanager
-def private_socket() -> Iterator[str]:
-    """The address of a socket file that does not exist yet, in a folder of our own that is removed afterwards."""
+def private_sockets(count: int) -> Iterator[list[str]]:
+    """Addresses of socket files that do not exist yet, in a folder of our own that is removed afterwards.
+
+    Their names differ: the operator knows a worker by the name of its socket file.
+    """
     folder = tempfile.mkdtemp(prefix="voicetrio-")  # mode 0700
+    names = ["worker.sock", *(f"worker-{number}.sock" for number in range(2, count + 1))][:count]
     try:
-        yield f"unix:{Path(folder) / 'worker.sock'}"
+        yield [f"unix:{Path(folder) / name}" for name in names]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 class Supervisor:
     def __init__(
-        self, command: Sequence[str], member: Member, telemetry: SupervisorTelemetry, patience: Patience
+        self,
+        command: Sequence[str],
+        member: Member,
+        telemetry: SupervisorTelemetry,
+        patience: Patience,
+        *,
+        name: str = "the local worker",
     ) -> None:
+        """`name` is for people, in the text of a `WorkerStartError`."""
+        self._name = name
         self._command = list(command)
         self._member = member
         self._telemetry = telemetry
@@ -87,11 +99,13 @@ class Supervisor:
             born = trio.current_time()
             status = await self._live_once(task_status.started if first else lambda: None)
             if first and status.ready_at is None:
-                raise WorkerStartError(status.explain(self._patience.start))
+                raise WorkerStartError(status.explain(self._name, self._patience.start))
             first = False
             if trio.current_time() - born > _STEADY_AFTER:
                 backoff = _BACKOFF_FIRST
-            log.error("worker_died", exit_code=status.exit_code, restart_in_s=backoff)
+            # One that was told to end by somebody else has drained, and the gateway goes on needing one.
+            report = log.info if status.exit_code == 0 else log.error
+            report("worker_died", exit_code=status.exit_code, restart_in_s=backoff)
             self._telemetry.worker_restarted()
             self._member.doubted.set()
             await trio.sleep(backoff)
@@ -142,7 +156,8 @@ class Supervisor:
             # A turn that came late says that this process is starved, and its health checks with it: the worker is
             # not to blame, and killing it would make things worse for every session.
             late = trio.current_time() - before > 2 * _HANG_CHECK
-            silent = 0.0 if self._member.ready or late else silent + _HANG_CHECK
+            alive = self._member.state in ("ready", "draining")
+            silent = 0.0 if alive or late else silent + _HANG_CHECK
             if silent > self._patience.hang:
                 log.error("worker_hangs", pid=process.pid)
                 process.kill()
@@ -154,21 +169,27 @@ class _Life:
     ready_at: float | None = None
     exit_code: int | None = None
 
-    def explain(self, patience: float) -> str:
+    def explain(self, name: str, patience: float) -> str:
         if self.exit_code is None:
-            return "the local worker's process could not be started; the log has the system's error"
-        if self.exit_code is not None and self.exit_code < 0 and self.exit_code == -9:
-            return f"the local worker was not ready within {patience:g} s (workers.start_timeout) or was killed"
-        return f"the local worker ended with exit code {self.exit_code} before it was ready; its own message is above"
+            return f"the process of {name} could not be started; the log has the system's error"
+        if self.exit_code == -9:
+            return f"{name} was not ready within {patience:g} s (workers.start_timeout) or was killed"
+        return f"{name} ended with exit code {self.exit_code} before it was ready; its own message is above"
 
 
 @asynccontextmanager
-async def supervised(supervisor: Supervisor) -> AsyncIterator[None]:
-    """The worker runs inside, and is ready when entered. Raises `WorkerStartError`, alone."""
+async def supervised(supervisors: Sequence[Supervisor]) -> AsyncIterator[None]:
+    """The workers run inside, and all are ready when entered: they start, and end, at the same time.
+
+    Raises:
+        WorkerStartError: of one that could not be started, alone; the others have been taken down.
+    """
     failure: WorkerStartError | None = None
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(supervisor.run)
+            async with trio.open_nursery() as starting:
+                for supervisor in supervisors:
+                    starting.start_soon(nursery.start, supervisor.run)
             yield
             nursery.cancel_scope.cancel(reason="the server stops")
     except* WorkerStartError as group:

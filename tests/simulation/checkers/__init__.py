@@ -10,6 +10,7 @@ from tests.simulation.checkers.barging import check_barging
 from tests.simulation.checkers.bounds import check_bounds
 from tests.simulation.checkers.conversation import check_conversation
 from tests.simulation.checkers.dialogue import check_dialogue
+from tests.simulation.checkers.fleet import check_fleet
 from tests.simulation.checkers.hearing import check_hearing
 from tests.simulation.checkers.listening import check_listening
 from tests.simulation.checkers.loudspeaker import check_loudspeaker
@@ -36,6 +37,7 @@ CHECKERS: tuple[Checker, ...] = (
     check_memory,
     check_listening,
     check_barging,
+    check_fleet,
 )
 
 

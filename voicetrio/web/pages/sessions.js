@@ -116,7 +116,8 @@ function showNews() {
 
 function describeWorker(worker) {
   const parts = [{ text: worker.worker, kind: "id" }];
-  parts.push(worker.ready ? { text: "ready", kind: "badge good" } : { text: "not ready", kind: "badge bad" });
+  const kinds = { ready: "good", draining: "warning", starting: "warning" };
+  parts.push({ text: worker.state, kind: `badge ${kinds[worker.state] ?? "bad"}` });
   if (worker.hears_with) {
     const streams = `${worker.streams} of ${counted(worker.stt_slots, "stream")} taken by this server`;
     parts.push({ text: `hears with ${worker.hears_with}, ${streams}` });

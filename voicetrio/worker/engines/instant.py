@@ -24,6 +24,7 @@ from voicetrio.worker.engines.contract import (
     Voice,
 )
 from voicetrio.worker.engines.options import read_options
+from voicetrio.worker.errors import SetupError
 
 HEARING_RATE = 16_000
 WORD_SAMPLES = HEARING_RATE // 2
@@ -141,5 +142,8 @@ def open_instant_hearing(setup: HearingSetup) -> InstantHearing:
 def open_instant_speaking(setup: SpeakingSetup) -> InstantSpeaking:
     read_options("tts", "instant", setup.options, {})
     engine = InstantSpeaking()
-    engine.resolve_voice(setup.voice)
+    try:
+        engine.resolve_voice(setup.voice)
+    except WorkerRejected as error:
+        raise SetupError(f"tts.voice: {error}") from error
     return engine

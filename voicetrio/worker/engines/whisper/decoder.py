@@ -40,6 +40,8 @@ class Window:
     """Tokens of what was said before."""
     thorough: bool = True
     """Whether a text that fails the gate is tried again."""
+    features: Float32Array | None = None
+    """Of these samples, if they are known already."""
 
     @property
     def seconds(self) -> float:
@@ -102,12 +104,15 @@ class Decoder:
 
     def decode(self, windows: Sequence[Window]) -> list[Decoded]:
         """The words of each window. Raises whatever the model does, for all of them."""
-        jobs = [_Job(window, self._model.features(window.samples), language=window.language) for window in windows]
+        jobs = [_Job(window, self._features(window), language=window.language) for window in windows]
         self._encode(jobs, [self._window_of(job) for job in jobs])
         self._detect_languages(jobs)
         self._generate(jobs, 0.0)
         self._try_again([job for job in jobs if self._may_improve(job)])
         return self._finish(jobs)
+
+    def _features(self, window: Window) -> Float32Array:
+        return self._model.features(window.samples) if window.features is None else window.features
 
     def _window_of(self, job: _Job) -> float:
         return next((length for length in self._options.windows if job.window.seconds <= length), FULL_WINDOW)

@@ -10,6 +10,7 @@ from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, 
 from voicetrio.worker.engines.options import read_options
 from voicetrio.worker.engines.whisper.decoder import FULL_WINDOW, Decoded, Decoder, DecoderOptions, Window
 from voicetrio.worker.engines.whisper.gate import Thresholds
+from voicetrio.worker.engines.whisper.mel import MelFrames
 from voicetrio.worker.engines.whisper.model import WhisperModel
 from voicetrio.worker.engines.whisper.schedule import Schedule
 from voicetrio.worker.engines.whisper.stream import SAMPLE_RATE, WhisperStream
@@ -123,6 +124,9 @@ class Whisper:
     def forget(self, stream: WhisperStream) -> None:
         if stream in self._streams:
             self._streams.remove(stream)
+
+    def new_mel_frames(self) -> MelFrames:
+        return MelFrames(self._model)
 
     def tokens(self, text: str) -> list[int]:
         return self._model.tokens(text)

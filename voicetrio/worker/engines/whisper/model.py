@@ -67,6 +67,7 @@ class WhisperModel:
             )
         except Exception as error:  # whatever the library makes of a broken file, or of a GPU without memory
             raise SetupError(_explain(setup, device, compute, error)) from error
+        self._hann = np.hanning(self._model.feature_extractor.n_fft + 1)[:-1].astype(np.float32)
         self._tokenizers: dict[str, Tokenizer] = {}
         self.device = device
         self.multilingual: bool = self._model.model.is_multilingual
@@ -78,6 +79,21 @@ class WhisperModel:
         """Log-mel features of 16 kHz audio, (bands, frames); of 30 s at most."""
         whole: Float32Array = self._model.feature_extractor(samples)
         return whole[:, : len(samples) // 160]
+
+    def mel_power(self, samples: Float32Array) -> Float32Array:
+        """The power in each mel band of frames of 400 samples, 160 apart: the middle step of `features`."""
+        extractor = self._model.feature_extractor
+        spectrum = extractor.stft(
+            samples, extractor.n_fft, extractor.hop_length, window=self._hann, center=False, return_complex=True
+        )
+        power: Float32Array = extractor.mel_filters @ (np.abs(spectrum.astype(np.complex64)) ** 2)
+        return power
+
+    def log_mel(self, power: Float32Array) -> Float32Array:
+        """The last step of `features`: 0 to about 2, nothing more than 80 dB below the loudest."""
+        logarithm = np.log10(np.maximum(power, np.float32(1e-10)))
+        scaled: Float32Array = (np.maximum(logarithm, logarithm.max() - np.float32(8)) + np.float32(4)) / np.float32(4)
+        return scaled
 
     def encode(self, features: Float32Array) -> Float32Array:
         """(batch, bands, frames) to (batch, frames / 2, width), in memory of the CPU, where batches can be divided."""

@@ -12,6 +12,7 @@ from voicetrio.core.hypothesis import Hypothesis, Word
 from voicetrio.core.pass_window import PassWindow
 from voicetrio.worker.engines.contract import StreamOptions
 from voicetrio.worker.engines.whisper.decoder import Decoded, Window
+from voicetrio.worker.engines.whisper.mel import HOP, MelFrames
 from voicetrio.worker.engines.whisper.model import Float32Array
 from voicetrio.worker.engines.whisper.voice import LEAD_SAMPLES
 
@@ -45,8 +46,9 @@ class WhisperStream:
     def _reset(self) -> None:
         self._segment_id = -1
         self._pcm = bytearray()
-        self._start = 0
-        """Of `_pcm`, an absolute sample."""
+        self._segment_start = self._start = 0
+        """Of the segment and of `_pcm`, absolute samples."""
+        self._mel: MelFrames
         self._window: PassWindow | None = None
         self._detected = self._language
         self._decoded_to = 0
@@ -70,18 +72,17 @@ class WhisperStream:
 
     def feed(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
         if self._window is None:
-            self._segment_id, self._start, self._decoded_to = segment_id, start_sample, start_sample
-            self._window = self._new_window(start_sample)
+            self._begin(segment_id, start_sample)
         if not pcm:
             return
         if self.new == 0:
             self.since = self._clock()
         self._pcm += pcm
+        self._mel.append(np.frombuffer(pcm, np.int16).astype(np.float32) / np.float32(32768))
 
     def finish(self, segment_id: int, end_sample: int) -> None:
         if self._window is None:
-            self._segment_id, self._start, self._decoded_to = segment_id, end_sample, end_sample
-            self._window = self._new_window(end_sample)
+            self._begin(segment_id, end_sample)
         self._end = end_sample
         if self.new == 0:
             self.since = self._clock()
@@ -140,7 +141,8 @@ class WhisperStream:
     def next_window(self) -> Window | None:
         """What to decode now; None: nothing that could hold a word, and `note_silence` is due."""
         assert self._window is not None
-        self._drop_before(self._window.start)
+        # On the grid of frames, which begins with the segment: at most 10 ms later, in the silence around a cut.
+        self._drop_before(self._segment_start + -(-(self._window.start - self._segment_start) // HOP) * HOP)
         self._pass_end = min(self._head, self._window.limit)
         samples = self._samples(self._start, self._pass_end)
         if len(samples) < SHORTEST_SAMPLES or np.ptp(samples) * 32768 < SILENCE_SPAN:
@@ -148,7 +150,10 @@ class WhisperStream:
         if not self._has_voice():
             self._unheard = True
             return None
-        return Window(samples, self._detected, self._context(), thorough=self.ended)
+        first = (self._start - self._segment_start) // HOP
+        self._mel.drop_before(first)
+        features = self._mel.features(first, first + len(samples) // HOP)
+        return Window(samples, self._detected, self._context(), thorough=self.ended, features=features)
 
     def note_silence(self) -> None:
         """There was no `next_window`."""
@@ -206,8 +211,11 @@ class WhisperStream:
         self._forget_segment()
         self._news = final
 
-    def _new_window(self, start_sample: int) -> PassWindow:
-        return PassWindow(start_sample=start_sample, sample_rate=SAMPLE_RATE, trim_after=self._engine.trim_after)
+    def _begin(self, segment_id: int, start: int) -> None:
+        self._segment_id = segment_id
+        self._segment_start = self._start = self._decoded_to = start
+        self._window = PassWindow(start_sample=start, sample_rate=SAMPLE_RATE, trim_after=self._engine.trim_after)
+        self._mel = self._engine.new_mel_frames()
 
     def _samples(self, start: int, end: int) -> Float32Array:
         pcm = np.frombuffer(self._pcm[2 * (start - self._start) : 2 * (end - self._start)], np.int16)
