@@ -283,6 +283,7 @@ def test_faulty_settings_are_told_with_their_keys():
     assert fault(compute_type="int3").startswith(
         "stt.compute_type: 'int3' is not possible on cpu; use auto or one of: "
     )
+    assert fault(compute_type="int8_bfloat16").startswith("stt.compute_type: 'int8_bfloat16' is not supported here")
     assert "stt.options.beam: the engine 'faster-whisper' has no such option" in fault(options={"beam": 5})
     assert fault(options={"windows": "10 20"}).startswith("stt.options.windows: must be ascending numbers from 1 to 30")
     assert fault(options={"windows": "30 10"}).startswith("stt.options.windows: ")

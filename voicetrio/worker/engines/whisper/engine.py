@@ -23,7 +23,7 @@ DEFAULTS: dict[str, str | int | float | bool] = {
     "batch_size": 16,
     "beam_size": 1,
     "step": 0.5,
-    "windows": "10 30",
+    "windows": "10 15 30",
     "temperatures": "0 0.2 0.4 0.6 0.8 1",
     "no_speech_threshold": 0.6,
     "log_probability_threshold": -1.0,

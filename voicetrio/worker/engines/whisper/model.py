@@ -61,6 +61,9 @@ class WhisperModel:
         path, self.name = _find(setup.model)
         device = _device(setup.device)
         compute = setup.compute_type if setup.compute_type != "auto" else ("float16" if device == "cuda" else "int8")
+        if "bfloat16" in compute:
+            # numpy has no such numbers, and encodings pass through it.
+            raise SetupError(f"stt.compute_type: {compute!r} is not supported here; use auto, or float16 in its place")
         try:
             self._model = faster_whisper.WhisperModel(
                 path, device=device, compute_type=compute, cpu_threads=setup.threads or _cores(), local_files_only=True
