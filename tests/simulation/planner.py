@@ -12,7 +12,7 @@ GENTLE_SHARE = 0.6
 TALK_SHARE = 0.5
 """Of callers who talk with an agent."""
 
-DRAIN_SHARE = 0.3
+DRAIN_SHARE = 0.4
 """Of outages."""
 
 REFUSAL_MAX = 4.0
@@ -29,7 +29,7 @@ def make_plan(seed: int) -> Plan:
     dice = Dice(seed, "plan")
     mood = GENTLE if dice.chance(GENTLE_SHARE) else WILD
     callers = dice.pick((1, 1, 1, 1, 1, 1, 2, 3))
-    workers = _roll_drains(Dice(seed, "drains"), _roll_workers(Dice(seed, "workers"), mood, callers))
+    workers = _roll_drains(Dice(seed, "drains"), mood, _roll_workers(Dice(seed, "workers"), mood, callers))
     calm = mood == GENTLE and all(not one.outages and one.final_delay[1] < 1.5 for one in workers)
     return Plan(
         seed=seed,
@@ -94,17 +94,16 @@ def _gentle_outages(dice: Dice, workers: int) -> list[list[Outage]]:
     return outages
 
 
-def _roll_drains(dice: Dice, workers: tuple[WorkerPlan, ...]) -> tuple[WorkerPlan, ...]:
-    """Some of the workers that would be in trouble end in order instead."""
-    return tuple(
-        replace(
-            one,
-            outages=tuple(
-                replace(outage, kind="drain") if dice.chance(DRAIN_SHARE) else outage for outage in one.outages
-            ),
-        )
-        for one in workers
-    )
+def _roll_drains(dice: Dice, mood: str, workers: tuple[WorkerPlan, ...]) -> tuple[WorkerPlan, ...]:
+    """Some of the workers that would be in trouble end in order instead. In gentle runs there is time to move."""
+
+    def roll(outage: Outage) -> Outage:
+        if not dice.chance(DRAIN_SHARE):
+            return outage
+        seconds = max(outage.seconds, dice.seconds(2, 7.5)) if mood == GENTLE else outage.seconds
+        return replace(outage, kind="drain", seconds=seconds)
+
+    return tuple(replace(one, outages=tuple(map(roll, one.outages))) for one in workers)
 
 
 def _wild_outages(dice: Dice, workers: int) -> list[list[Outage]]:

@@ -10,6 +10,7 @@ import trio_asyncio
 
 from tests.fakes.prompted_engine import ENTRY, PromptedHearing
 from tests.fakes.telemetry import FakeTelemetry
+from tests.worker.worker_client import until
 from voicetrio.core.errors import WorkerBusy, WorkerRejected, WorkerUnavailable
 from voicetrio.core.hypothesis import Draining
 from voicetrio.session.ports import SpeechRequest, StreamConfig
@@ -174,8 +175,7 @@ async def test_the_streams_of_another_gateway_are_seen(tmp_path):
     async with open_stoppable(tmp_path) as (pool, _):
         client = pool.members[0].client  # what is opened by it, the pool does not know
         async with client.open_stream(CONFIG), client.open_stream(CONFIG):
-            while pool.members[0].stt.free > 0:  # noqa: ASYNC110 - nobody tells of it
-                await trio.sleep(0.02)
+            await until(lambda: pool.members[0].stt.free == 0)
             assert pool.overview()[0].streams == 0
             async with pool.open_stream(CONFIG) as stream:
                 assert stream.worker == "unix:b.sock"

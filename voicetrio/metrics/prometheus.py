@@ -1,7 +1,7 @@
 """The session's telemetry as Prometheus metrics. Labels are few and fixed; there is never a session id in one.
 
 Every label value that is known in advance is there from the start, at 0: a counter that appears with its first event
-hides that event from `rate()`. The nine metrics that begin with `stt_` have the names of the specification.
+hides that event from `rate()`. The nine of the specification begin with `stt_`, and so does `stt_streams_moved_total`.
 """
 
 from collections.abc import Sequence

@@ -266,7 +266,7 @@ def test_a_missing_model_is_told_with_the_setting_and_what_to_do(tmp_path, monke
     )
     small = fault("small.en")
     assert small.startswith("stt.model: 'small.en' is neither a folder here nor in the hub's cache on this machine")
-    assert "faster_whisper.download_model('small.en')" in small
+    assert "python -c 'import faster_whisper; faster_whisper.download_model(\"small.en\")'" in small
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")
     assert "has no model.bin and no tokenizer.json" in fault(str(tmp_path / "model"))

@@ -244,7 +244,7 @@ def _find(model: str) -> tuple[str, str]:
     except Exception as error:  # of the hub's library, which has a family of them
         raise SetupError(
             f"stt.model: {model!r} is neither a folder here nor in the hub's cache on this machine; fetch it once with: "
-            f"python -c 'import faster_whisper; faster_whisper.download_model({model!r})'"
+            f"python -c 'import faster_whisper; faster_whisper.download_model(\"{model}\")'"
         ) from error
 
 
