@@ -121,7 +121,7 @@ async def test_a_worker_drains_and_another_dies_while_eight_sessions_talk(
         assert heard(finals) == heard(undisturbed)
         assert len(heard(finals)) == SESSIONS
         assert await trio.to_thread.run_sync(fleet.workers[0].wait, 10) == 0
-        record_property("streams moved", server.metric("stt_streams_moved_total"))
+        record_property("streams moved", server.metric("voicetrio_streams_moved_total"))
         record_property("streams recovered", server.metric("stt_worker_recoveries_total"))
         assert server.metric("voicetrio_segments_lost_total") == 0
         await trio.to_thread.run_sync(server.stop)
@@ -156,7 +156,7 @@ async def test_a_drained_worker_is_left_in_time_and_no_stream_breaks(start_serve
             nursery.start_soon(watch_end)
             finals = await talk_all(server, disturb, live=range(SESSIONS))
         assert heard(finals) == heard(undisturbed)
-        assert server.metric("stt_streams_moved_total") >= 1, "those that were there talked on"
+        assert server.metric("voicetrio_streams_moved_total") >= 1, "those that were there talked on"
         assert server.metric("stt_worker_recoveries_total") == 0, "nothing broke"
         assert 0 < ended_after < DRAIN_S, "it ended when the last stream had left, and did not wait for its time"
         await trio.to_thread.run_sync(server.stop)

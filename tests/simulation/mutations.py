@@ -228,10 +228,10 @@ MUTATIONS = (
         "            pass\n",
     ),
     Mutation(
-        "a piece is resampled with the rest of the one before",
+        "the end of a piece stays in the resampler",
         "session/performance.py",
-        "utterance.resampler = None if",
-        "utterance.resampler = utterance.resampler if utterance.resampler or",
+        "(rest := encoder.flush()):",
+        "not (rest := encoder.flush()):",
     ),
     Mutation(
         "half of the voice interrupts",

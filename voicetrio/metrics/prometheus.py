@@ -1,7 +1,7 @@
 """The session's telemetry as Prometheus metrics. Labels are few and fixed; there is never a session id in one.
 
 Every label value that is known in advance is there from the start, at 0: a counter that appears with its first event
-hides that event from `rate()`. The nine of the specification begin with `stt_`, and so does `stt_streams_moved_total`.
+hides that event from `rate()`. The nine of the specification begin with `stt_`, and so does `voicetrio_streams_moved_total`.
 """
 
 from collections.abc import Sequence
@@ -101,7 +101,7 @@ class PrometheusTelemetry:
             "voicetrio_hallucinations_gated_total", "Texts of segments that were thrown away, by why", "why", _GATED
         )
         self._moved = self._counter(
-            "stt_streams_moved_total", "Worker streams left in the middle of a segment, because their worker was stopping"
+            "voicetrio_streams_moved_total", "Worker streams left in the middle of a segment, because their worker was stopping"
         )
         self._ended = self._counters(
             "voicetrio_sessions_ended_total", "Sessions by how they ended", "reason", (*_END_REASONS, _VIOLATION)
