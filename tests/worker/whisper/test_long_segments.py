@@ -112,3 +112,24 @@ def test_passes_over_a_minute_stay_short():
     hear(engine, pcm, 100, 0)
     assert max(decoder.passes) < 12
     assert sum(decoder.passes) < 8 * len(decoder.passes)
+
+
+def test_a_language_is_kept_once_it_was_detected_in_enough_audio():
+    asked = []
+
+    class Polyglot(ReadingDecoder):
+        def _decode(self, window: Window) -> Decoded:
+            asked.append((window.seconds, window.language))
+            return Decoded((TimedWord("oui", 0.1, 0.4, 0.9),), "fr" if window.seconds < 2 else "de", 0.9)
+
+    engine, _ = open_engine(random.Random(1))
+    engine._decoder = Polyglot(random.Random(1), 0.0)
+    stream = engine.open(StreamOptions("test", ""))
+    pcm, _ = speech(random.Random(1), 4)
+    for offset in range(0, 2 * 4 * RATE, 3200):
+        stream.accept(1, offset // 2, pcm[offset : offset + 3200])
+    assert stream.end_segment(1, 4 * RATE).language == "de"
+    assert {language for seconds, language in asked if seconds <= 2} == {""}
+    assert {language for seconds, language in asked if seconds > 2} == {"de"}
+    stream.accept(2, 4 * RATE, pcm[: 2 * RATE])
+    assert asked[-1] == (1.0, "")

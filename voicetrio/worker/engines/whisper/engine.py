@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from voicetrio.core.errors import WorkerRejected
 from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, StreamOptions
 from voicetrio.worker.engines.options import read_options
+from voicetrio.worker.engines.whisper.audio import SAMPLE_RATE, SegmentAudio
 from voicetrio.worker.engines.whisper.decoder import FULL_WINDOW, Decoded, Decoder, DecoderOptions, Window
 from voicetrio.worker.engines.whisper.gate import Thresholds
-from voicetrio.worker.engines.whisper.mel import MelFrames
 from voicetrio.worker.engines.whisper.model import WhisperModel
 from voicetrio.worker.engines.whisper.schedule import Schedule
-from voicetrio.worker.engines.whisper.stream import SAMPLE_RATE, WhisperStream
+from voicetrio.worker.engines.whisper.stream import WhisperStream
 from voicetrio.worker.engines.whisper.voice import VoiceFinder
 from voicetrio.worker.errors import SetupError
 
@@ -96,7 +96,7 @@ class Whisper:
     ) -> None:
         """`trim_after`: seconds of a segment after which a pass does not get all of it any more."""
         self._model = model
-        self.find_voice = voice.find
+        self._voice = voice
         self._decoder = Decoder(model, decoding)
         self._schedule = schedule
         self._streams: list[WhisperStream] = []
@@ -125,8 +125,9 @@ class Whisper:
         if stream in self._streams:
             self._streams.remove(stream)
 
-    def new_mel_frames(self) -> MelFrames:
-        return MelFrames(self._model)
+    def new_audio(self, start: int) -> SegmentAudio:
+        """For a segment that begins at this sample."""
+        return SegmentAudio(start, self._model, self._voice)
 
     def tokens(self, text: str) -> list[int]:
         return self._model.tokens(text)

@@ -11,15 +11,12 @@ import numpy as np
 from voicetrio.core.hypothesis import Hypothesis, Word
 from voicetrio.core.pass_window import PassWindow
 from voicetrio.worker.engines.contract import StreamOptions
+from voicetrio.worker.engines.whisper.audio import SAMPLE_RATE
 from voicetrio.worker.engines.whisper.decoder import Decoded, Window
-from voicetrio.worker.engines.whisper.mel import HOP, MelFrames
-from voicetrio.worker.engines.whisper.model import Float32Array
-from voicetrio.worker.engines.whisper.voice import LEAD_SAMPLES
 
 if TYPE_CHECKING:
     from voicetrio.worker.engines.whisper.engine import Whisper
 
-SAMPLE_RATE = 16_000
 SHORTEST_SAMPLES = SAMPLE_RATE // 10
 """100 ms: shorter audio is no word, and Whisper would make one up."""
 SILENCE_SPAN = 32
@@ -27,6 +24,8 @@ SILENCE_SPAN = 32
 REST_SAMPLES = SAMPLE_RATE
 """1 s. What the model leaves undecoded behind its last segment is decoded in a pass of its own if it is longer, and if what
 it has decoded is longer, too."""
+LANGUAGE_SAMPLES = 2 * SAMPLE_RATE
+"""Audio that a language is detected in for good; what a shorter window seems to be in counts for its own pass only."""
 NO_VOICE = "no_voice"
 """Why a segment has no words: there was no voice in it."""
 WORD_SAMPLES_MIN = SAMPLE_RATE // 100
@@ -45,17 +44,12 @@ class WhisperStream:
 
     def _reset(self) -> None:
         self._segment_id = -1
-        self._pcm = bytearray()
-        self._segment_start = self._start = 0
-        """Of the segment and of `_pcm`, absolute samples."""
-        self._mel: MelFrames
+        self._audio = self._engine.new_audio(0)
         self._window: PassWindow | None = None
         self._detected = self._language
         self._decoded_to = 0
         """Audio before this sample was in a pass."""
         self._pass_end = 0
-        self._looked_to = self._voice_at = -1
-        """Audio was searched for a voice up to the one, and the last voice that was found ends at the other."""
         self._unheard = False
         self._end: int | None = None
         self._confidence: float | None = None
@@ -77,8 +71,7 @@ class WhisperStream:
             return
         if self.new == 0:
             self.since = self._clock()
-        self._pcm += pcm
-        self._mel.append(np.frombuffer(pcm, np.int16).astype(np.float32) / np.float32(32768))
+        self._audio.append(pcm)
 
     def finish(self, segment_id: int, end_sample: int) -> None:
         if self._window is None:
@@ -126,34 +119,27 @@ class WhisperStream:
 
     @property
     def new(self) -> float:
-        return max(0, self._head - self._decoded_to) / SAMPLE_RATE
+        return max(0, self._audio.end - self._decoded_to) / SAMPLE_RATE
 
     @property
     def wants_partials(self) -> bool:
         return self._options.partials
-
-    @property
-    def _head(self) -> int:
-        return self._start + len(self._pcm) // 2
 
     # -- passes ---------------------------------------------------------------------------------------------------------
 
     def next_window(self) -> Window | None:
         """What to decode now; None: nothing that could hold a word, and `note_silence` is due."""
         assert self._window is not None
-        # On the grid of frames, which begins with the segment: at most 10 ms later, in the silence around a cut.
-        self._drop_before(self._segment_start + -(-(self._window.start - self._segment_start) // HOP) * HOP)
-        self._pass_end = min(self._head, self._window.limit)
-        samples = self._samples(self._start, self._pass_end)
+        audio = self._audio
+        audio.drop_before(self._window.start)
+        end = self._pass_end = min(audio.end, self._window.limit)
+        samples = audio.samples(end)
         if len(samples) < SHORTEST_SAMPLES or np.ptp(samples) * 32768 < SILENCE_SPAN:
             return None
-        if not self._has_voice():
+        if not audio.has_voice(end):
             self._unheard = True
             return None
-        first = (self._start - self._segment_start) // HOP
-        self._mel.drop_before(first)
-        features = self._mel.features(first, first + len(samples) // HOP)
-        return Window(samples, self._detected, self._context(), thorough=self.ended, features=features)
+        return Window(samples, self._detected, self._context(), thorough=self.ended, features=audio.features(end))
 
     def note_silence(self) -> None:
         """There was no `next_window`."""
@@ -161,17 +147,19 @@ class WhisperStream:
 
     def note(self, decoded: Decoded) -> None:
         """What a pass over the last `next_window` has given."""
-        start, end = self._start, self._pass_end
+        start, end = self._audio.start, self._pass_end
         words = _absolute(decoded, start, end)
         ends = [start + round(seconds * SAMPLE_RATE) for seconds in decoded.segment_ends]
         self._confidence = decoded.confidence if words else None
         self._heard_language = decoded.language
+        if end - start >= LANGUAGE_SAMPLES:
+            self._detected = decoded.language
         self._note(words, ends, decoded.gated, stopped_at=decoded.stopped_at)
 
     def fail(self, error: Exception) -> None:
         """The model has failed on this stream's window."""
         self._failure = error
-        self._decoded_to = self._head
+        self._decoded_to = self._audio.end
 
     def _note(
         self,
@@ -181,12 +169,12 @@ class WhisperStream:
         *,
         stopped_at: float | None = None,
     ) -> None:
-        window, end = self._window, self._pass_end
+        window, start, end = self._window, self._audio.start, self._pass_end
         assert window is not None
         self._decoded_to = end
         last = self._end is not None and end >= self._end
-        rest = end if stopped_at is None else self._start + round(stopped_at * SAMPLE_RATE)
-        if not self._start + REST_SAMPLES <= rest <= end - REST_SAMPLES:
+        rest = end if stopped_at is None else start + round(stopped_at * SAMPLE_RATE)
+        if not start + REST_SAMPLES <= rest <= end - REST_SAMPLES:
             rest = end
         if rest < end and (last or end >= window.limit):
             # There is more behind what the model took for a segment: it is decoded in a window of its own.
@@ -213,23 +201,9 @@ class WhisperStream:
 
     def _begin(self, segment_id: int, start: int) -> None:
         self._segment_id = segment_id
-        self._segment_start = self._start = self._decoded_to = start
+        self._decoded_to = start
         self._window = PassWindow(start_sample=start, sample_rate=SAMPLE_RATE, trim_after=self._engine.trim_after)
-        self._mel = self._engine.new_mel_frames()
-
-    def _samples(self, start: int, end: int) -> Float32Array:
-        pcm = np.frombuffer(self._pcm[2 * (start - self._start) : 2 * (end - self._start)], np.int16)
-        return pcm.astype(np.float32) / np.float32(32768)
-
-    def _has_voice(self) -> bool:
-        """Whether the window holds a voice. What was looked at in an earlier pass is not looked at again."""
-        if self._voice_at <= self._start and self._looked_to < self._pass_end:
-            start = max(self._start, self._looked_to - LEAD_SAMPLES)
-            found = self._engine.find_voice(self._samples(start, self._pass_end))
-            self._looked_to = self._pass_end
-            if found is not None:
-                self._voice_at = start + found
-        return self._voice_at > self._start
+        self._audio = self._engine.new_audio(start)
 
     def _context(self) -> tuple[int, ...]:
         """Hot words, what was said before the segment, and what was said in it before the window."""
@@ -238,11 +212,6 @@ class WhisperStream:
         room = max(0, self._engine.context_max - len(self._hot_words))
         before = (*self._prompt, *frozen)
         return (*self._hot_words[: self._engine.context_max], *before[max(0, len(before) - room) :])
-
-    def _drop_before(self, sample: int) -> None:
-        if sample > self._start:
-            del self._pcm[: 2 * (sample - self._start)]
-            self._start = sample
 
     def _forget_segment(self) -> None:
         self._prompt = ()

@@ -26,12 +26,16 @@ class VoiceFinder:
         self._threshold = threshold
         self._model = get_vad_model() if threshold > 0 else None
 
-    def find(self, samples: Float32Array) -> int | None:
-        """The end of the last 32 ms with a voice in 16 kHz audio, as a sample of it; None: there is no voice."""
+    def find(self, samples: Float32Array, *, lead: bool = True) -> int | None:
+        """The end of the last 32 ms with a voice in 16 kHz audio, as a sample of it; None: there is no voice.
+
+        `lead`: whether the first `LEAD_SAMPLES` are there for the detector's sake only.
+        """
         if self._model is None:
             return len(samples)
         padded = np.pad(samples, (0, -len(samples) % WINDOW_SAMPLES))
         if not len(padded):
             return None
-        voiced = np.flatnonzero(self._model(padded).ravel()[WARM_UP:] > self._threshold)
-        return min(len(samples), (WARM_UP + int(voiced[-1]) + 1) * WINDOW_SAMPLES) if len(voiced) else None
+        first = WARM_UP if lead else 0
+        voiced = np.flatnonzero(self._model(padded).ravel()[first:] > self._threshold)
+        return min(len(samples), (first + int(voiced[-1]) + 1) * WINDOW_SAMPLES) if len(voiced) else None
