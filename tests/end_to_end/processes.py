@@ -4,6 +4,7 @@ Every process of a test inherits a mark of its own in its environment, so that o
 its parent is by then. Output goes to files: there is no pipe that could fill up and stop the server.
 """
 
+import json
 import os
 import re
 import signal
@@ -30,6 +31,9 @@ GONE_S = 15.0
 
 PATIENCE = {"VOICETRIO_SESSION__CLOSING_TIMEOUT": "20"}
 """Seconds. Tests that close a session ask what it has heard; a worker that gets no CPU for 2 s is no part of that."""
+
+ADMIN_KEY = "a-key-for-the-operator"
+"""Of servers whose tests look at their workers."""
 
 _POLL_S = 0.02
 _MARK = "TEST_PROCESS_MARK"
@@ -149,6 +153,15 @@ class ServerProcess(Run):
     def readyz(self) -> int:
         """The status of /readyz."""
         return http_status(self.port, "/readyz")
+
+    def busy_worker(self) -> str:
+        """The one worker that has a recogniser stream, as `/v1/workers` calls it. The server must have the `ADMIN_KEY`."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/v1/workers", headers={"Authorization": f"Bearer {ADMIN_KEY}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            (busy,) = [worker["worker"] for worker in json.load(answer)["workers"] if worker["streams"] > 0]
+        return str(busy)
 
     def metric(self, name: str) -> float:
         """The value of a metric now; `name` with its labels, as /metrics writes it."""

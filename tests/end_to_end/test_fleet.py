@@ -12,21 +12,20 @@ import trio
 
 from .client import open_client
 from .conftest import StartServer
-from .processes import ROOT, ServerProcess
+from .processes import ADMIN_KEY, ROOT, ServerProcess
 from .sound import GOOD_IDEA, silence
 from .test_exactness import words_of
 from .waiting import until
 
 pytestmark = pytest.mark.slow
 
-KEY = "a-key-for-the-operator"
 SPEECH = silence(0.5) + GOOD_IDEA.pcm + silence(0.8)
 
 
 def fleet(server: ServerProcess) -> list[dict]:
     """What `voicetrio workers --json` prints."""
     command = [sys.executable, "-m", "voicetrio", "workers", "--json", "--server", server.url]
-    environment = {**os.environ, "VOICETRIO_SERVER__ADMIN_KEY": KEY}
+    environment = {**os.environ, "VOICETRIO_SERVER__ADMIN_KEY": ADMIN_KEY}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["workers"]
@@ -35,7 +34,7 @@ def fleet(server: ServerProcess) -> list[dict]:
 async def test_sessions_choose_among_the_workers_of_a_server(start_server: StartServer, tmp_path: Path):
     more = tmp_path / "more.toml"
     more.write_text('[stt]\nengine = "pocketsphinx"\nslots = 2\nprocesses = 1\n[tts]\nengine = "none"\n')
-    environment = {"VOICETRIO_WORKERS__MORE": json.dumps([str(more)]), "VOICETRIO_SERVER__ADMIN_KEY": KEY}
+    environment = {"VOICETRIO_WORKERS__MORE": json.dumps([str(more)]), "VOICETRIO_SERVER__ADMIN_KEY": ADMIN_KEY}
     server = await trio.to_thread.run_sync(lambda: start_server("config/bench.toml", environment=environment))
     first, second = await trio.to_thread.run_sync(fleet, server)
     assert (first["worker"], first["engine"], first["state"]) == ("unix:worker.sock", "instant", "ready")

@@ -108,7 +108,7 @@ async def test_a_second_connection_with_the_token_takes_the_session_over(roaming
             await first.ended.wait()
             assert first.lost is not None
             assert first.session.close_code == 4409
-            assert next_byte(second) == 2 * 5 * RATE, "all of it had been read"
+            assert 0 < next_byte(second) <= 2 * 5 * RATE, "what had not been read by then is sent again"
             await finish_undisturbed(second, undisturbed)
 
 

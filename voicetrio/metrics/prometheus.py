@@ -101,7 +101,7 @@ class PrometheusTelemetry:
             "voicetrio_hallucinations_gated_total", "Texts of segments that were thrown away, by why", "why", _GATED
         )
         self._moved = self._counter(
-            "voicetrio_streams_moved_total", "Worker streams left in the middle of a segment, because their worker was stopping"
+            "voicetrio_streams_moved_total", "Worker streams left in mid-segment, because their worker was stopping"
         )
         self._ended = self._counters(
             "voicetrio_sessions_ended_total", "Sessions by how they ended", "reason", (*_END_REASONS, _VIOLATION)
