@@ -98,7 +98,6 @@ class Caller:
         text = json.dumps({"type": kind, **fields})
         await self._to_app.send({"type": "websocket.receive", "text": text, "bytes": None})
 
-
     async def hear(self, pcm: bytes) -> None:
         """Send audio, at once."""
         await self._to_app.send({"type": "websocket.receive", "text": None, "bytes": pcm})

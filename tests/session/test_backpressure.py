@@ -78,7 +78,9 @@ async def test_forty_seconds_at_once_are_told_in_a_few_words(autojump_clock):
         await trio.sleep(2.0)
         assert len(client.got("session.rate_limit")) <= 2
         assert 1 <= len(client.got("session.frames_dropped")) <= 3
-        assert dropped_ms(client) == pytest.approx(29_500, abs=500), "all but the ten seconds that may wait, and a message"
+        assert dropped_ms(client) == pytest.approx(29_500, abs=500), (
+            "all but the ten seconds that may wait, and a message"
+        )
         await client.wait_for("vad.speech_end")
 
 

@@ -227,7 +227,7 @@ async def open_turn_taking(conversation):
         conversation=conversation, segments=segments, detector=FakeTurnDetector(), listener=Listener(), limits=EARLY
     )
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(taking.run)
+        nursery.start_soon(taking.run)  # noqa: ASYNC113 - it waits for work
         yield taking
         nursery.cancel_scope.cancel()
 

@@ -22,10 +22,13 @@ sys.exit(run(WorkerConfig(listen=sys.argv[1], stt_engine=sys.argv[2], tts_engine
                           die_with_parent=len(sys.argv) > 3)))
 """
 
+OF_TRIO_ASYNCIO = "ignore:'AbstractChildWatcher' is deprecated:DeprecationWarning"
+"""What trio-asyncio does on Python 3.12 and 3.13."""
+
 
 @asynccontextmanager
 async def worker_process(listen: str, *arguments: str, stdin=PIPE):
-    command = [sys.executable, "-W", "error", "-c", PROGRAM, listen, *arguments]
+    command = [sys.executable, "-W", "error", "-W", OF_TRIO_ASYNCIO, "-c", PROGRAM, listen, *arguments]
     process = await trio.lowlevel.open_process(command, stdin=stdin, stdout=PIPE, stderr=PIPE)
     try:
         yield process

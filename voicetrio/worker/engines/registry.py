@@ -40,7 +40,11 @@ HEARING: dict[str, EngineEntry] = {
         "voicetrio.worker.engines.pocketsphinx", "open_pocketsphinx", "pocketsphinx", own_process=True
     ),
     "faster-whisper": EngineEntry(
-        "voicetrio.worker.engines.whisper.engine", "open_whisper", "'voicetrio[whisper]'", own_process=True, batched=True
+        "voicetrio.worker.engines.whisper.engine",
+        "open_whisper",
+        "'voicetrio[whisper]'",
+        own_process=True,
+        batched=True,
     ),
     "sherpa-onnx": EngineEntry(
         "voicetrio.worker.engines.sherpa", "open_sherpa", "'voicetrio[sherpa]'", own_process=True, batched=True
