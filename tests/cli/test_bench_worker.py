@@ -81,4 +81,4 @@ def test_what_cannot_be_measured_is_told(capsys, tmp_path):
     assert main(["bench", "worker"]) == 2
     assert "stt.model: faster-whisper comes without a model" in capsys.readouterr().err
     assert main(["bench", "worker", str(tmp_path)]) == 2
-    assert "has no transcripts.tsv" in capsys.readouterr().err
+    assert "transcripts.tsv cannot be read" in capsys.readouterr().err

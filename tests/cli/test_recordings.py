@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from voicetrio.cli.recordings import RecordingsError, SpokenWord, load_recordings, word_errors
+from voicetrio.cli.bench_process import BenchError
+from voicetrio.cli.recordings import SpokenWord, load_recordings, word_errors
 
 FOLDER = Path(__file__).parents[1] / "recordings"
 
@@ -23,14 +24,14 @@ def test_times_of_words_may_be_missing():
 
 
 def test_what_is_wrong_with_a_folder_is_told(tmp_path):
-    with pytest.raises(RecordingsError, match=r"has no transcripts\.tsv that can be read \(No such file"):
+    with pytest.raises(BenchError, match=r"transcripts\.tsv cannot be read \(No such file"):
         load_recordings(tmp_path)
     table = tmp_path / "transcripts.tsv"
     table.write_text("name\ttext\na.wav\tyes\n")
-    with pytest.raises(RecordingsError, match="needs the columns file and text"):
+    with pytest.raises(BenchError, match="needs the columns file and text"):
         load_recordings(tmp_path)
     table.write_text("file\ttext\twords\n" + f"{FOLDER / 'commands' / 'short01.wav'}\tyes\tyes:now\n")
-    with pytest.raises(RecordingsError, match="a word's time is not word:start-end in seconds"):
+    with pytest.raises(BenchError, match="line 2: words: 'yes:now' is not WORD:START-END in seconds of the recording"):
         load_recordings(tmp_path)
 
 

@@ -86,13 +86,3 @@ def dialled(keys: str, tone_ms: int = 120, pause_ms: int = 80) -> Recording:
     sound = np.concatenate([*parts, np.zeros(RATE // 5)])
     room = np.random.default_rng(len(sound)).normal(0, 20, len(sound))
     return Recording(keys, (sound + room).astype("<i2").tobytes(), keys)
-
-
-def word_errors(expected: str, heard: str) -> int:
-    """Words that were replaced, left out or added: the edit distance of two texts (Levenshtein)."""
-    spoken, row = expected.split(), list(range(len(heard.split()) + 1))
-    for line, word in enumerate(spoken, 1):
-        above, row = row, [line]
-        for place, other in enumerate(heard.split(), 1):
-            row.append(min(above[place] + 1, row[-1] + 1, above[place - 1] + (word != other)))
-    return row[-1]

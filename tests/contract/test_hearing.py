@@ -6,11 +6,12 @@ from itertools import pairwise
 
 import pytest
 
+from voicetrio.cli.recordings import word_errors
 from voicetrio.core.errors import WorkerRejected
 from voicetrio.core.hypothesis import Hypothesis
 
 from .calling import PIECE_SAMPLES, check_final, check_partials, hear
-from .material import RATE, half_a_minute, noise, silence, word_errors
+from .material import RATE, half_a_minute, noise, silence
 
 
 def texts(heard: Hypothesis) -> list[str]:

@@ -8,9 +8,10 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from tests.worker.worker_client import open_worker, text_of, until
+from voicetrio.cli.recordings import word_errors
 from voicetrio.worker.config import WorkerConfig
 
-from .material import RATE, half_a_minute, word_errors
+from .material import RATE, half_a_minute
 
 pytestmark = pytest.mark.slow
 

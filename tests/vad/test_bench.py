@@ -17,11 +17,11 @@ from voicetrio.cli.main import main
 RATE = 16_000
 
 
-def write_wav(path, pcm: bytes, *, rate: int = RATE) -> None:
+def write_wav(path, pcm: bytes) -> None:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(rate)
+        file.setframerate(RATE)
         file.writeframes(pcm)
 
 
@@ -64,14 +64,10 @@ def test_recordings_that_cannot_be_used_are_told(tmp_path):
         read_recordings(tmp_path)
     with pytest.raises(BenchError, match="names no recordings"):
         read_recordings(folder_with(tmp_path))
-    with pytest.raises(BenchError, match=r"line 2: file: 'b\.wav' is not a WAV file"):
+    with pytest.raises(BenchError, match=r"line 2: file: .*b\.wav"):
         read_recordings(folder_with(tmp_path, "b.wav\t\t"))
     with pytest.raises(BenchError, match="nothing is said"):
         read_recordings(folder_with(tmp_path, "a.wav\t\t", pcm=bytes(RATE)))
-    folder = folder_with(tmp_path, "a.wav\t\t")
-    write_wav(tmp_path / "a.wav", bytes(RATE), rate=8000)
-    with pytest.raises(BenchError, match="is not mono, 16 bit, 16000 Hz"):
-        read_recordings(folder)
 
 
 # -- the judgement --------------------------------------------------------------------------------------------------

@@ -4,8 +4,6 @@ What a detector says goes through the server's own endpointing, so what is judge
 segments, and when it was sure of their beginnings and ends.
 """
 
-import csv
-import wave
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +12,10 @@ import numpy as np
 
 from voicetrio.cli.bench_process import BenchError
 from voicetrio.cli.bench_vad_noise import Samples
+from voicetrio.cli.recordings import TABLE, load_recordings
+from voicetrio.cli.recordings import Recording as Spoken
 from voicetrio.core.config import SAMPLE_RATE, SessionLimits, endpoint_rule
 from voicetrio.core.endpointing import FRAME_SAMPLES, Endpointer, SpeechEnded, SpeechStarted
-
-TRANSCRIPTS = "transcripts.tsv"
 
 _MERGED_S = SessionLimits().end_silence
 """Seconds of a pause that is a part of the utterance: the endpointing does not end at shorter ones either."""
@@ -48,44 +46,16 @@ class Recording:
 
 def read_recordings(folder: Path) -> list[Recording]:
     """Raises: BenchError, with what is wrong and where."""
-    table = folder / TRANSCRIPTS
-    try:
-        with table.open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines, delimiter="\t"))
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise BenchError(f"{table} cannot be read ({type(error).__name__})") from None
-    if not rows:
-        raise BenchError(f"{table} names no recordings")
-    return [_read_recording(folder, row, f"{table}, line {number}") for number, row in enumerate(rows, 2)]
+    return [_with_truth(folder, recording) for recording in load_recordings(folder)]
 
 
-def _read_recording(folder: Path, row: dict[str, str], place: str) -> Recording:
-    name = row.get("file") or ""
-    try:
-        with wave.open(str(folder / name)) as recording:
-            form = (recording.getframerate(), recording.getnchannels(), recording.getsampwidth())
-            pcm = recording.readframes(recording.getnframes())
-    except (OSError, EOFError, wave.Error):
-        raise BenchError(f"{place}: file: {name!r} is not a WAV file that can be read") from None
-    if form != (SAMPLE_RATE, 1, 2):
-        raise BenchError(f"{place}: file: {name!r} is not mono, 16 bit, {SAMPLE_RATE} Hz")
-    samples = np.frombuffer(pcm, "<i2").astype(np.float64) / 32_768
-    words = tuple(_read_word(word, len(samples), place) for word in (row.get("words") or "").split())
+def _with_truth(folder: Path, recording: Spoken) -> Recording:
+    samples = np.frombuffer(recording.pcm, "<i2").astype(np.float64) / 32_768
+    words = tuple((round(word.start * SAMPLE_RATE), round(word.end * SAMPLE_RATE)) for word in recording.words)
     utterances = _merged(words or _loud(samples))
     if not utterances:
-        raise BenchError(f"{place}: nothing is said in {name!r}")
-    return Recording(name, samples, utterances, words)
-
-
-def _read_word(text: str, length: int, place: str) -> Span:
-    start, _, end = text.rpartition(":")[2].partition("-")
-    try:
-        span = round(float(start) * SAMPLE_RATE), round(float(end) * SAMPLE_RATE)
-    except ValueError:
-        span = (0, 0)
-    if not 0 <= span[0] < span[1] <= length:
-        raise BenchError(f"{place}: words: {text!r} is not WORD:START-END in seconds of the recording")
-    return span
+        raise BenchError(f"{folder / TABLE}: nothing is said in {recording.name!r}")
+    return Recording(recording.name, samples, utterances, words)
 
 
 def _loud(samples: Samples) -> list[Span]:

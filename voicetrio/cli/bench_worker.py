@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from voicetrio.cli.bench import Progress
+from voicetrio.cli.bench_process import BenchError
 from voicetrio.cli.bench_speech import make_speech
 from voicetrio.cli.recordings import Recording, load_recordings, word_errors
 from voicetrio.core.errors import VoicetrioError
@@ -35,10 +36,6 @@ WINDOWS = ("5 30", "10 30", "15 30", "30")
 """Seconds; each set is tried. What does not fit in the shorter one gets 30 s."""
 STEP = 0.5
 """Seconds of audio between two passes at least, in all runs."""
-
-
-class WorkerBenchError(VoicetrioError):
-    """Nothing can be measured; the text says why."""
 
 
 @dataclass(slots=True)
@@ -217,16 +214,14 @@ def run_bench_worker(args: argparse.Namespace) -> int:
         setup = HearingSetup(args.model, args.device, threads=args.threads, options={**base, **options})
         engine = load_hearing(args.engine, setup)
         if not isinstance(engine, BatchedHearing):
-            raise WorkerBenchError(
-                f"the engine {args.engine!r} decodes one stream at a time: there is nothing to compare"
-            )
+            raise BenchError(f"the engine {args.engine!r} decodes one stream at a time: there is nothing to compare")
         return engine
 
     progress = Progress(sys.stderr)
     try:
         recordings = load_recordings(args.recordings) if args.recordings else []
         if args.windows and not (whisper and recordings):
-            raise WorkerBenchError("--windows needs faster-whisper, and a folder of recordings with their texts")
+            raise BenchError("--windows needs faster-whisper, and a folder of recordings with their texts")
         progress.show("loading the engine")
         if args.windows:
             results: Sequence[Run | Windows] = measure_windows(load, recordings, progress)

@@ -10,14 +10,10 @@ from pathlib import Path
 
 import trio
 
-from voicetrio.cli.media import SAMPLE_BYTES, SAMPLE_RATE, open_audio
-from voicetrio.core.errors import VoicetrioError
+from voicetrio.cli.bench_process import BenchError
+from voicetrio.cli.media import SAMPLE_BYTES, SAMPLE_RATE, MediaError, open_audio
 
 TABLE = "transcripts.tsv"
-
-
-class RecordingsError(VoicetrioError):
-    """The folder is not what a bench needs; the text says what is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +42,31 @@ def load_recordings(folder: str | Path) -> list[Recording]:
     """In the table's order. Not for use inside an event loop: it starts one to decode the files.
 
     Raises:
-        RecordingsError: there is no such folder or table, or it has faults.
-        MediaError: a file cannot be read as audio.
+        BenchError: there is no such table, it has faults, or a file cannot be read as audio; with the line.
     """
     table = Path(folder) / TABLE
     try:
         with table.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except OSError as error:
-        raise RecordingsError(f"{folder}: has no {TABLE} that can be read ({error.strerror})") from None
-    if not rows or not {"file", "text"} <= rows[0].keys():
-        raise RecordingsError(
-            f"{table}: needs the columns file and text, separated by tabs, and a line for each recording"
-        )
+    except (OSError, UnicodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise BenchError(f"{table} cannot be read ({reason})") from None
+    if not rows:
+        raise BenchError(f"{table} names no recordings")
+    if not {"file", "text"} <= rows[0].keys():
+        raise BenchError(f"{table} needs the columns file and text, separated by tabs")
+    return [_load(Path(folder), row, f"{table}, line {number}") for number, row in enumerate(rows, start=2)]
+
+
+def _load(folder: Path, row: dict[str, str | None], place: str) -> Recording:
+    name = row["file"] or ""
     try:
-        return [
-            Recording(
-                row["file"],
-                trio.run(_read, str(Path(folder) / row["file"])),
-                row["text"],
-                tuple(_word(part) for part in (row.get("words") or "").split()),
-            )
-            for row in rows
-        ]
-    except ValueError as error:
-        raise RecordingsError(f"{table}: {error}") from None
+        pcm = trio.run(_read, str(folder / name))
+    except MediaError as error:
+        raise BenchError(f"{place}: file: {error}") from None
+    seconds = len(pcm) / SAMPLE_BYTES / SAMPLE_RATE
+    words = tuple(_word(part, seconds, place) for part in (row.get("words") or "").split())
+    return Recording(name, pcm, row["text"] or "", words)
 
 
 async def _read(path: str) -> bytes:
@@ -81,13 +77,16 @@ async def _read(path: str) -> bytes:
     return bytes(pcm)
 
 
-def _word(text: str) -> SpokenWord:
+def _word(text: str, seconds: float, place: str) -> SpokenWord:
     word, _, times = text.rpartition(":")
     start, _, end = times.partition("-")
     try:
-        return SpokenWord(word, float(start), float(end))
+        spoken = SpokenWord(word, float(start), float(end))
     except ValueError:
-        raise ValueError("a word's time is not word:start-end in seconds") from None
+        spoken = SpokenWord(word, 0.0, 0.0)
+    if not 0 <= spoken.start < spoken.end <= seconds:
+        raise BenchError(f"{place}: words: {text!r} is not WORD:START-END in seconds of the recording")
+    return spoken
 
 
 def word_errors(said: str, heard: str) -> int:
