@@ -48,5 +48,5 @@ def test_a_package_that_cannot_be_imported_is_told_before_anything_is_started(tm
         run.check_end()
     finally:
         run.kill()
-    assert "session.vad: silero cannot import onnxruntime: run `pip install 'voicetrio[silero]'`" in run.stderr
+    assert "session.vad: silero cannot import onnxruntime: run `python -m pip install onnxruntime onnx faster-whisper`" in run.stderr
     assert "listening" not in run.stdout

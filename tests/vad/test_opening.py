@@ -37,7 +37,7 @@ async def test_a_missing_package_is_told_with_the_setting_and_the_command(monkey
     (fault,) = failure.value.faults
     assert fault.startswith("session.vad: ")
     assert package in fault
-    assert "pip install 'voicetrio[silero]'" in fault
+    assert "python -m pip install onnxruntime onnx faster-whisper" in fault
     assert "webrtc" in fault
 
 

@@ -140,7 +140,7 @@ class SessionSettings(Section):
     """Texts of one session that wait to be spoken: minutes of speech, more than a live conversation needs."""
     vad: Literal["webrtc", "silero"] = "webrtc"
     """Which voice detector: webrtc costs next to nothing and needs nothing; silero is a neural network that noise and
-    music fool less, and needs `pip install 'voicetrio[silero]'`."""
+    music fool less, and needs the extra silero, see docs/vad.md."""
     vad_sensitivity: Sensitivity = "normal"
     """How much voice starts speech: low needs 120 ms in 160 ms, normal 80 in 120, high 60 in 100."""
     agent: OnOff = "off"

@@ -97,7 +97,10 @@ def load_model() -> SileroModel:
 
 def _unusable(why: str) -> ConfigError:
     return ConfigError(
-        [f"session.vad: silero {why}: run `pip install 'voicetrio[silero]'`, or set session.vad to webrtc"]
+        [
+            f"session.vad: silero {why}: run `python -m pip install onnxruntime onnx faster-whisper`, "
+            "or set session.vad to webrtc"
+        ]
     )
 
 

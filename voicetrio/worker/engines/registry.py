@@ -42,18 +42,18 @@ HEARING: dict[str, EngineEntry] = {
     "faster-whisper": EngineEntry(
         "voicetrio.worker.engines.whisper.engine",
         "open_whisper",
-        "'voicetrio[whisper]'",
+        "faster-whisper",
         own_process=True,
         batched=True,
     ),
     "sherpa-onnx": EngineEntry(
-        "voicetrio.worker.engines.sherpa", "open_sherpa", "'voicetrio[sherpa]'", own_process=True, batched=True
+        "voicetrio.worker.engines.sherpa", "open_sherpa", "sherpa-onnx onnxruntime", own_process=True, batched=True
     ),
     "instant": EngineEntry("voicetrio.worker.engines.instant", "open_instant_hearing"),
 }
 SPEAKING: dict[str, EngineEntry] = {
     "espeak-ng": EngineEntry("voicetrio.worker.engines.espeak", "open_espeak", "espeakng-loader"),
-    "piper": EngineEntry("voicetrio.worker.engines.piper", "open_piper", "'voicetrio[piper]'"),
+    "piper": EngineEntry("voicetrio.worker.engines.piper", "open_piper", "piper-tts"),
     "instant": EngineEntry("voicetrio.worker.engines.instant", "open_instant_speaking"),
 }
 
