@@ -48,5 +48,6 @@ def test_a_package_that_cannot_be_imported_is_told_before_anything_is_started(tm
         run.check_end()
     finally:
         run.kill()
-    assert "session.vad: silero cannot import onnxruntime: run `python -m pip install onnxruntime onnx faster-whisper`" in run.stderr
+    told = "session.vad: silero cannot import onnxruntime: run `python -m pip install onnxruntime onnx faster-whisper`"
+    assert told in run.stderr
     assert "listening" not in run.stdout
