@@ -86,21 +86,6 @@ async def test_partials_come_while_audio_comes(tmp_path):
             assert text_of(heard[-1]).startswith("she")
 
 
-async def test_a_stream_that_is_left_in_mid_decode_frees_its_slot_at_once(tmp_path):
-    with trio.fail_after(60):
-        async with open_worker(config(tmp_path, stt_slots=1, stt_processes=1)) as client:
-            async with client.transcribe() as stream:
-                await stream.config()
-                await stream.segment(0, 0, speech("good-idea-rms.wav") * 8)
-                await trio.sleep(0.3)
-            with trio.fail_after(0.5):
-                await until(client.has_slots_in_use)
-            async with client.transcribe() as stream:
-                await stream.config()
-                await stream.segment(0, 0, speech("thank-you-slt.wav"))
-                assert text_of(await stream.final()) == "thank you for your help"
-
-
 async def test_long_work_is_announced_and_does_not_stall_the_server(tmp_path):
     with trio.fail_after(60):
         async with open_worker(config(tmp_path, stt_processes=1)) as client, client.transcribe() as stream:
@@ -168,14 +153,6 @@ async def test_an_engine_process_that_hangs_is_replaced(tmp_path, monkeypatch):
                 await stream.final()
             assert caught.value.status is Status.UNAVAILABLE
             await until(lambda: host_pids() not in ([], [pid]))
-
-
-async def test_an_unknown_language_names_the_known_ones(tmp_path):
-    with trio.fail_after(60):
-        async with open_worker(config(tmp_path, stt_processes=1)) as client, client.transcribe() as stream:
-            with pytest.raises(GRPCError, match="knows: en") as caught:
-                await stream.config(language="de")
-            assert caught.value.status is Status.INVALID_ARGUMENT
 
 
 async def test_a_segment_without_an_end_is_refused(tmp_path):
