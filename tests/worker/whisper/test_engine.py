@@ -296,6 +296,12 @@ def test_faulty_settings_are_told_with_their_keys():
     assert fault(options={"voice_threshold": 1.0}).startswith("stt.options.voice_threshold: ")
 
 
+def test_a_gpu_that_is_not_there_is_told(monkeypatch):
+    monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 2)
+    told = fault(device="cuda", options={"device_index": 2})
+    assert told.startswith("stt.options.device_index: must be 0 to 1")
+
+
 def test_cuda_is_refused_where_there_is_none():
     ctranslate2 = pytest.importorskip("ctranslate2")
     if ctranslate2.get_cuda_device_count() > 0:

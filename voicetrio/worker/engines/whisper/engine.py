@@ -30,6 +30,7 @@ DEFAULTS: dict[str, str | int | float | bool] = {
     "compression_threshold": 2.4,
     "voice_threshold": 0.3,
     "trim_after": 8.0,
+    "device_index": 0,
 }
 
 
@@ -64,7 +65,7 @@ def open_whisper(setup: HearingSetup) -> "Whisper":
     voice = float(options["voice_threshold"])
     if not 0 <= voice < 1:
         raise SetupError("stt.options.voice_threshold: must be a probability, 0 to 1; 0 turns this gate off")
-    return Whisper(WhisperModel(setup), decoding, Schedule(batch_max, step), VoiceFinder(voice), trim_after)
+    return Whisper(WhisperModel(setup, int(options["device_index"])), decoding, Schedule(batch_max, step), VoiceFinder(voice), trim_after)
 
 
 def _numbers(

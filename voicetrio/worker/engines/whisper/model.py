@@ -54,19 +54,30 @@ class TimedWord:
 class WhisperModel:
     """Calls take float32 arrays; features are (bands, frames of 10 ms), encodings (frames of 20 ms, width)."""
 
-    def __init__(self, setup: HearingSetup) -> None:
-        """Raises:
+    def __init__(self, setup: HearingSetup, device_index: int = 0) -> None:
+        """`device_index`: which of several GPUs, from 0 on.
+
+        Raises:
         SetupError: the model is not there or cannot be loaded; it names the setting.
         """
         path, self.name = _find(setup.model)
         device = _device(setup.device)
+        if device == "cuda" and not 0 <= device_index < ctranslate2.get_cuda_device_count():
+            raise SetupError(
+                f"stt.options.device_index: must be 0 to {ctranslate2.get_cuda_device_count() - 1}, as many GPUs are there"
+            )
         compute = setup.compute_type if setup.compute_type != "auto" else ("float16" if device == "cuda" else "int8")
         if "bfloat16" in compute:
             # numpy has no such numbers, and encodings pass through it.
             raise SetupError(f"stt.compute_type: {compute!r} is not supported here; use auto, or float16 in its place")
         try:
             self._model = faster_whisper.WhisperModel(
-                path, device=device, compute_type=compute, cpu_threads=setup.threads or _cores(), local_files_only=True
+                path,
+                device=device,
+                device_index=device_index if device == "cuda" else 0,
+                compute_type=compute,
+                cpu_threads=setup.threads or _cores(),
+                local_files_only=True,
             )
         except Exception as error:  # whatever the library makes of a broken file, or of a GPU without memory
             raise SetupError(_explain(setup, device, compute, error)) from error
