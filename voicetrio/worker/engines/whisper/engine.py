@@ -65,7 +65,13 @@ def open_whisper(setup: HearingSetup) -> "Whisper":
     voice = float(options["voice_threshold"])
     if not 0 <= voice < 1:
         raise SetupError("stt.options.voice_threshold: must be a probability, 0 to 1; 0 turns this gate off")
-    return Whisper(WhisperModel(setup, int(options["device_index"])), decoding, Schedule(batch_max, step), VoiceFinder(voice), trim_after)
+    return Whisper(
+        WhisperModel(setup, int(options["device_index"])),
+        decoding,
+        Schedule(batch_max, step),
+        VoiceFinder(voice),
+        trim_after,
+    )
 
 
 def _numbers(
