@@ -129,11 +129,11 @@ async def test_a_stream_that_breaks_is_counted_and_one_that_is_moved_as_such():
     with pytest.raises(WorkerUnavailable):
         async with one.open_stream(config()):
             raise WorkerUnavailable("broken")
-    assert (fleet[0].broken, fleet[0].moved, fleet[0].doubted.is_set()) == (1, 0, True)
+    assert (fleet[0].recoveries, fleet[0].moved, fleet[0].doubted.is_set()) == (1, 0, True)
     with pytest.raises(WorkerDraining):
         async with one.open_stream(config()):
             raise WorkerDraining("it ends")
-    assert (fleet[0].broken, fleet[0].moved, fleet[0].stt.held) == (1, 1, 0)
+    assert (fleet[0].recoveries, fleet[0].moved, fleet[0].stt.held) == (1, 1, 0)
 
 
 async def test_a_worker_that_says_it_drains_gets_no_new_stream():

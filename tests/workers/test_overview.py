@@ -35,7 +35,7 @@ def test_a_pool_tells_of_its_workers_in_their_order():
     unknown = fleet.member("10.0.0.7:1", "", state="starting")
     deaf = fleet.member("10.0.0.8:1", "", speaks="piper", voices=("a", "b"), state="draining")
     with busy.stt.taken():
-        busy.broken, busy.moved = 2, 1
+        busy.recoveries, busy.moved = 2, 1
         told = [one.as_message() for one in fleet.pool(busy, unknown, deaf).overview()]
     assert told[0] == {
         "worker": "unix:a.sock",
@@ -47,7 +47,7 @@ def test_a_pool_tells_of_its_workers_in_their_order():
         "stt_in_use": 4,
         "load": 1.0,
         "streams": 1,
-        "broken": 2,
+        "recoveries": 2,
         "moved": 1,
         "speaks_with": "espeak-ng",
         "voices": 1,

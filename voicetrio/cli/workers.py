@@ -31,13 +31,13 @@ _COLUMNS = {
     "slots": "slots",
     "load": "load",
     "streams": "streams here",
-    "broken": "broken",
+    "recoveries": "recoveries",
     "moved": "moved",
     "speaks_with": "speaks with",
     "voices": "voices",
     "texts": "texts",
 }
-_NUMBERS = {"slots", "load", "streams", "broken", "moved", "voices", "texts"}
+_NUMBERS = {"slots", "load", "streams", "recoveries", "moved", "voices", "texts"}
 _COLOURS = {"ready": "green", "draining": "yellow", "starting": "yellow", "not ready": "red"}
 
 

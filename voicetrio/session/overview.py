@@ -103,7 +103,7 @@ class WorkerOverview:
     tts_in_use: int = 0
     streams: int = 0
     """Recogniser streams of this server there."""
-    broken: int = 0
+    recoveries: int = 0
     """Streams of this server that broke there."""
     moved: int = 0
     """Streams of this server that were moved away in mid-segment because it was stopping."""
@@ -122,7 +122,7 @@ class WorkerOverview:
             "stt_in_use": self.stt_in_use,
             "load": round(self.stt_in_use / self.stt_slots, 3) if self.stt_slots else 0.0,
             "streams": self.streams,
-            "broken": self.broken,
+            "recoveries": self.recoveries,
             "moved": self.moved,
             "speaks_with": self.speaks_with,
             "voices": self.voices,

@@ -64,7 +64,7 @@ class Member:
     """Set, and replaced, when a call has failed: look at once."""
     stt: Slots = field(default_factory=Slots)
     tts: Slots = field(default_factory=Slots)
-    broken: int = 0
+    recoveries: int = 0
     """Recogniser streams that failed there, since this gateway started."""
     moved: int = 0
     """Those that were left in mid-segment because it was draining."""
@@ -117,7 +117,7 @@ class Member:
             stt_in_use=self.stt.in_use,
             tts_in_use=self.tts.in_use,
             streams=self.stt.held,
-            broken=self.broken,
+            recoveries=self.recoveries,
             moved=self.moved,
             voices=len(tts.voices),
         )

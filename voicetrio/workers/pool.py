@@ -101,7 +101,7 @@ class Pool:
                 member.moved += 1
                 raise
             except WorkerUnavailable:
-                member.broken += 1
+                member.recoveries += 1
                 raise
 
     @asynccontextmanager
