@@ -13,16 +13,14 @@ For faster-whisper a third run gives each pass a whole window of 30 s, one by on
 
 import argparse
 import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from voicetrio.cli.bench import Progress
 from voicetrio.cli.bench_process import BenchError
 from voicetrio.cli.bench_speech import make_speech
+from voicetrio.cli.bench_worker_report import Run, Windows, Work, table
 from voicetrio.cli.recordings import Recording, load_recordings, word_errors
 from voicetrio.core.errors import VoicetrioError
 from voicetrio.worker.engines.contract import BatchedHearing, BatchedStream, EngineOptions, HearingSetup, StreamOptions
@@ -36,18 +34,6 @@ WINDOWS = ("5 30", "10 30", "15 30", "30")
 """Seconds; each set is tried. What does not fit in the shorter one gets 30 s."""
 STEP = 0.5
 """Seconds of audio between two passes at least, in all runs."""
-
-
-@dataclass(slots=True)
-class Work:
-    """What an engine has done."""
-
-    seconds: float = 0.0
-    runs: int = 0
-    """Calls of the engine, of one stream or of many."""
-    answers: int = 0
-    """Partials and finals: about one for each pass over one stream."""
-    finals: tuple[str, ...] = ()
 
 
 def hear_together(engine: BatchedHearing, audio: Sequence[bytes]) -> Work:
@@ -107,42 +93,6 @@ def _collect(streams: Sequence[BatchedStream], finals: list[str]) -> int:
 
 def _options(place: int) -> StreamOptions:
     return StreamOptions(session_id=f"bench-{place}", language="")
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One way to do the same work."""
-
-    name: str
-    work: Work
-    audio_seconds: float
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "run": self.name,
-            "engine_seconds": round(self.work.seconds, 3),
-            "runs": self.work.runs,
-            "answers": self.work.answers,
-            "audio_seconds": round(self.audio_seconds, 1),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Accuracy and cost of one set of window lengths, over whole recordings."""
-
-    windows: str
-    errors: int
-    words: int
-    seconds: float
-    passes: int
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "windows": self.windows,
-            "word_error_rate": round(self.errors / max(1, self.words), 4),
-            "ms_per_pass": round(1000 * self.seconds / max(1, self.passes), 2),
-        }
 
 
 def measure_batches(
@@ -236,25 +186,5 @@ def run_bench_worker(args: argparse.Namespace) -> int:
         for result in results:
             print(json.dumps(result.as_json()))
     else:
-        print(_table(results, args))
+        print(table(results, f"{args.engine} {args.model} on {args.device}"))
     return 0
-
-
-def _table(results: Sequence[Run | Windows], args: argparse.Namespace) -> str:
-    lines = [f"{args.engine} {args.model} on {args.device}; {os.cpu_count()} cores, Python {platform.python_version()}"]
-    first = results[0]
-    for result in results:
-        if isinstance(result, Run) and isinstance(first, Run):
-            same = sum(a == b for a, b in zip(result.work.finals, first.work.finals, strict=True))
-            alike = f"{same} of {len(first.work.finals)} finals the same"
-            lines.append(
-                f"  {result.name:30}{result.work.seconds:8.2f} s{result.work.seconds / first.work.seconds:8.2f} x"
-                f"{result.work.runs:6} runs{result.work.answers:6} answers   {alike}"
-            )
-        elif isinstance(result, Windows):
-            lines.append(
-                f"  windows {result.windows:14}word error rate {100 * result.errors / max(1, result.words):5.1f} %"
-                f"{1000 * result.seconds / max(1, result.passes):10.1f} ms a pass"
-                f"{result.seconds / results[-1].seconds if isinstance(results[-1], Windows) else 0:8.2f} x of 30 s alone"
-            )
-    return "\n".join(lines)
