@@ -1,29 +1,23 @@
-"""The model: found, loaded, and asked in batches. The only file that touches faster-whisper and CTranslate2.
+"""The model, asked in batches. What it computes is CTranslate2's, and what surrounds that is faster-whisper's.
 
-faster-whisper finds and loads models, makes their features and knows their tokens; CTranslate2 computes. The batches are
-our own: faster-whisper's give every item the same prompt, and take whole recordings.
+faster-whisper makes features and knows tokens. The batches are our own: its own give every item the same prompt, and take
+whole recordings.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ctranslate2
-import faster_whisper
 import numpy as np
 import numpy.typing as npt
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import merge_punctuations
 
 from voicetrio.worker.engines.contract import HearingSetup
-from voicetrio.worker.errors import SetupError
+from voicetrio.worker.engines.whisper.loading import load
 
 Float32Array = npt.NDArray[np.float32]
-
-FILES = ("model.bin", "config.json", "tokenizer.json")
-"""What a folder must hold; faster-whisper looks for a missing tokenizer in the hub, which is no place for a start-up."""
 
 _PREPENDED, _APPENDED = "\"'\u201c\u00bf([{-", "\"'.\u3002,\uff0c!\uff01?\uff1f:\uff1a\u201d)]}\u3001"
 """Punctuation that belongs to the next word, and to the word before; as faster-whisper has it."""
@@ -58,32 +52,11 @@ class WhisperModel:
         """`device_index`: which of several GPUs, from 0 on.
 
         Raises:
-        SetupError: the model is not there or cannot be loaded; it names the setting.
+            SetupError: the model is not there or cannot be loaded; it names the setting.
         """
-        path, self.name = _find(setup.model)
-        device = _device(setup.device)
-        if device == "cuda" and not 0 <= device_index < ctranslate2.get_cuda_device_count():
-            raise SetupError(
-                f"stt.options.device_index: must be 0 to {ctranslate2.get_cuda_device_count() - 1}, as many GPUs are there"
-            )
-        compute = setup.compute_type if setup.compute_type != "auto" else ("float16" if device == "cuda" else "int8")
-        if "bfloat16" in compute:
-            # numpy has no such numbers, and encodings pass through it.
-            raise SetupError(f"stt.compute_type: {compute!r} is not supported here; use auto, or float16 in its place")
-        try:
-            self._model = faster_whisper.WhisperModel(
-                path,
-                device=device,
-                device_index=device_index if device == "cuda" else 0,
-                compute_type=compute,
-                cpu_threads=setup.threads or _cores(),
-                local_files_only=True,
-            )
-        except Exception as error:  # whatever the library makes of a broken file, or of a GPU without memory
-            raise SetupError(_explain(setup, device, compute, error)) from error
+        self._model, self.name, self.device = load(setup, device_index)
         self._hann = np.hanning(self._model.feature_extractor.n_fft + 1)[:-1].astype(np.float32)
         self._tokenizers: dict[str, Tokenizer] = {}
-        self.device = device
         self.multilingual: bool = self._model.model.is_multilingual
         self.languages: tuple[str, ...] = tuple(self._model.supported_languages)
         self.context_max: int = self._model.max_length // 2 - 1
@@ -216,51 +189,3 @@ class WhisperModel:
 
 def _view(encoded: Float32Array) -> ctranslate2.StorageView:
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(encoded))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _device(wanted: str) -> str:
-    if wanted == "auto":
-        return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
-    if wanted == "cuda" and ctranslate2.get_cuda_device_count() == 0:
-        raise SetupError('stt.device: there is no CUDA device that CTranslate2 can use; set "cpu" or "auto"')
-    return wanted
-
-
-def _find(model: str) -> tuple[str, str]:
-    """Where the model lies, and its name for people. A name is looked for in the hub's cache, and never fetched here."""
-    if not model:
-        raise SetupError(
-            "stt.model: faster-whisper comes without a model; set a folder with one for CTranslate2, or a name such as "
-            f'"small.en" ({", ".join(faster_whisper.available_models())}) or "owner/repository" of the Hugging Face hub'
-        )
-    folder = Path(model)
-    if folder.is_dir():
-        missing = [name for name in FILES if not (folder / name).is_file()]
-        if missing:
-            raise SetupError(
-                f"stt.model: the folder {model!r} has no {' and no '.join(missing)}; is it for CTranslate2?"
-            )
-        return str(folder), folder.resolve().name
-    names = faster_whisper.available_models()
-    if model not in names and ("/" not in model or model.startswith((".", "/", "~"))):
-        raise SetupError(
-            f"stt.model: there is no folder {model!r}, and no model of that name; known names: {', '.join(names)}"
-        )
-    try:
-        return faster_whisper.download_model(model, local_files_only=True), model
-    except Exception as error:  # of the hub's library, which has a family of them
-        raise SetupError(
-            f"stt.model: {model!r} is neither a folder here nor in the hub's cache on this machine; fetch it once with: "
-            f"python -c 'import faster_whisper; faster_whisper.download_model(\"{model}\")'"
-        ) from error
-
-
-def _explain(setup: HearingSetup, device: str, compute: str, error: Exception) -> str:
-    if "compute type" in str(error):
-        known = ", ".join(sorted(ctranslate2.get_supported_compute_types(device)))
-        return f"stt.compute_type: {compute!r} is not possible on {device}; use auto or one of: {known}"
-    return f"stt.model: {setup.model!r} cannot be loaded on {device}: {error}"
