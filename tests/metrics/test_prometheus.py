@@ -160,3 +160,11 @@ def test_two_in_one_process_do_not_share_anything():
     one.session_opened()
     assert scrape(one).value("stt_active_sessions") == 1
     assert scrape(other).value("stt_active_sessions") == 0
+
+
+def test_a_reason_of_somebody_elses_engine_is_another_one_and_no_new_label():
+    telemetry = PrometheusTelemetry()
+    telemetry.hallucination_gated("compression")
+    telemetry.hallucination_gated("what was said")
+    counted = scrape(telemetry).labels("voicetrio_hallucinations_gated_total")
+    assert {why: count for why, count in counted.items() if count} == {"compression": 1, "other": 1}

@@ -53,7 +53,7 @@ HEARING: dict[str, EngineEntry] = {
 }
 SPEAKING: dict[str, EngineEntry] = {
     "espeak-ng": EngineEntry("voicetrio.worker.engines.espeak", "open_espeak", "espeakng-loader"),
-    "piper": EngineEntry("voicetrio.worker.engines.piper", "open_piper", "piper-tts"),
+    "piper": EngineEntry("voicetrio.worker.engines.piper", "open_piper", "'piper-tts[alignment]'"),
     "instant": EngineEntry("voicetrio.worker.engines.instant", "open_instant_speaking"),
 }
 
