@@ -30,7 +30,7 @@ def test_a_stream_tells_whose_it_is():
 
 def test_a_pool_tells_of_its_workers_in_their_order():
     busy = fleet.member(
-        "unix:/tmp/x/a.sock", "pocketsphinx en-us", slots=4, in_use=3, speaks="espeak-ng", voices=("en",)
+        "unix:/run/x/a.sock", "pocketsphinx en-us", slots=4, in_use=3, speaks="espeak-ng", voices=("en",)
     )
     unknown = fleet.member("10.0.0.7:1", "", state="starting")
     deaf = fleet.member("10.0.0.8:1", "", speaks="piper", voices=("a", "b"), state="draining")

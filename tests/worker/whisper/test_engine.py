@@ -234,6 +234,27 @@ def test_a_stream_that_the_model_fails_on_does_not_disturb_the_others(engine, ro
     assert streams[1].end_segment(2, 100_000 + len(pcms[0]) // 2).text == rows[0]["text"]
 
 
+@pytest.mark.parametrize("step", ["next_window", "note"])
+def test_a_bug_in_one_streams_pass_does_not_end_the_process(engine, rows, monkeypatch, step):
+    pcm = recording(rows[0]["file"])
+    broken, sound = engine.open(options(partials=False)), engine.open(options(partials=False))
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(broken, step, fail)
+    for stream in (broken, sound):
+        stream.feed(1, 0, pcm)
+        stream.finish(1, len(pcm) // 2)
+    while engine.has_work:
+        engine.run()
+    with pytest.raises(ZeroDivisionError):
+        broken.take()
+    assert sound.take().text == rows[0]["text"]
+    for stream in (broken, sound):
+        stream.close()
+
+
 def test_it_is_for_batches_and_tells_what_it_is(engine):
     assert isinstance(engine, BatchedHearing)
     description = engine.description

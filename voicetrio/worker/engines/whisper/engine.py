@@ -3,7 +3,8 @@
 import itertools
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from voicetrio.core.errors import WorkerRejected
 from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, StreamOptions
@@ -159,19 +160,20 @@ class Whisper:
     def _run(self, streams: Sequence[WhisperStream]) -> None:
         work: list[tuple[WhisperStream, Window]] = []
         for stream in streams:
-            window = stream.next_window()
-            if window is None:
-                stream.note_silence()
-            else:
-                work.append((stream, window))
+            with _failing(stream):
+                window = stream.next_window()
+                if window is None:
+                    stream.note_silence()
+                else:
+                    work.append((stream, window))
         if not work:
             return
         self.decoded_seconds += sum(window.seconds for _, window in work)
         began = time.perf_counter()
         for (stream, _), decoded in zip(work, self._decode([window for _, window in work]), strict=True):
-            if isinstance(decoded, Exception):
-                stream.fail(decoded)
-            else:
+            with _failing(stream):
+                if isinstance(decoded, Exception):
+                    raise decoded
                 stream.note(decoded)
         self._schedule.note(len(work), time.perf_counter() - began)
 
@@ -184,3 +186,12 @@ class Whisper:
                 return [error]
             traceback.print_exception(error)
         return [result for window in windows for result in self._decode([window])]
+
+
+@contextmanager
+def _failing(stream: WhisperStream) -> Iterator[None]:
+    """What the block raises is this stream's failure, and no other's: the process would else end for all of them."""
+    try:
+        yield
+    except Exception as error:
+        stream.fail(error)
