@@ -7,8 +7,8 @@ end their segment in time, and half talk on for longer than the draining worker 
 import json
 import signal
 import time
-from collections.abc import Callable, Container
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Container
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,26 @@ class Fleet:
     def kill(self) -> None:
         for worker in self.workers:
             worker.kill()
+
+
+@asynccontextmanager
+async def served_by_fleet(
+    start_server: StartServer, folder: Path, count: int
+) -> AsyncIterator[tuple[ServerProcess, Fleet]]:
+    """A server with so many workers that it has not started, all ready. It has to end well."""
+    fleet = Fleet(folder, count)
+    try:
+        environment = {
+            **ENVIRONMENT,
+            "VOICETRIO_WORKERS__LOCAL": "false",
+            "VOICETRIO_WORKERS__ADDRESSES": json.dumps(fleet.addresses),
+        }
+        server = await trio.to_thread.run_sync(lambda: start_server("config/bench.toml", environment=environment))
+        await until(lambda: server.metric("voicetrio_workers_ready") == count)
+        yield server, fleet
+        await trio.to_thread.run_sync(server.stop)
+    finally:
+        fleet.kill()
 
 
 async def talk_all(
@@ -98,16 +118,7 @@ def heard(finals: list[list[Message]]) -> list[list[object]]:
 async def test_a_worker_drains_and_another_dies_while_eight_sessions_talk(
     start_server: StartServer, tmp_path: Path, record_property
 ):
-    with ExitStack() as stack:
-        fleet = Fleet(tmp_path, 3)
-        stack.callback(fleet.kill)
-        environment = {
-            **ENVIRONMENT,
-            "VOICETRIO_WORKERS__LOCAL": "false",
-            "VOICETRIO_WORKERS__ADDRESSES": json.dumps(fleet.addresses),
-        }
-        server = await trio.to_thread.run_sync(lambda: start_server("config/bench.toml", environment=environment))
-        await until(lambda: server.metric("voicetrio_workers_ready") == 3)
+    async with served_by_fleet(start_server, tmp_path, 3) as (server, fleet):
         undisturbed = await talk_all(server)
         told_at = 0.0
 
@@ -124,20 +135,10 @@ async def test_a_worker_drains_and_another_dies_while_eight_sessions_talk(
         record_property("streams moved", server.metric("voicetrio_streams_moved_total"))
         record_property("streams recovered", server.metric("stt_worker_recoveries_total"))
         assert server.metric("voicetrio_segments_lost_total") == 0
-        await trio.to_thread.run_sync(server.stop)
 
 
 async def test_a_drained_worker_is_left_in_time_and_no_stream_breaks(start_server: StartServer, tmp_path: Path):
-    with ExitStack() as stack:
-        fleet = Fleet(tmp_path, 2)
-        stack.callback(fleet.kill)
-        environment = {
-            **ENVIRONMENT,
-            "VOICETRIO_WORKERS__LOCAL": "false",
-            "VOICETRIO_WORKERS__ADDRESSES": json.dumps(fleet.addresses),
-        }
-        server = await trio.to_thread.run_sync(lambda: start_server("config/bench.toml", environment=environment))
-        await until(lambda: server.metric("voicetrio_workers_ready") == 2)
+    async with served_by_fleet(start_server, tmp_path, 2) as (server, fleet):
         undisturbed = await talk_all(server)
         ended_after = 0.0
 
@@ -159,4 +160,3 @@ async def test_a_drained_worker_is_left_in_time_and_no_stream_breaks(start_serve
         assert server.metric("voicetrio_streams_moved_total") >= 1, "those that were there talked on"
         assert server.metric("stt_worker_recoveries_total") == 0, "nothing broke"
         assert 0 < ended_after < DRAIN_S, "it ended when the last stream had left, and did not wait for its time"
-        await trio.to_thread.run_sync(server.stop)
