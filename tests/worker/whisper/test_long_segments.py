@@ -133,3 +133,27 @@ def test_a_language_is_kept_once_it_was_detected_in_enough_audio():
     assert {language for seconds, language in asked if seconds > 2} == {"de"}
     stream.accept(2, 4 * RATE, pcm[: 2 * RATE])
     assert asked[-1] == (1.0, "")
+
+
+def test_a_pause_after_the_words_of_a_segment_is_nothing_that_was_thrown_away():
+    class OneWord(ReadingDecoder):
+        def _decode(self, window: Window) -> Decoded:
+            return Decoded((TimedWord("oui", 0.1, 0.3, 0.9),), "fr", 0.9, (0.6,))
+
+    class Once:
+        """Finds a voice in what it is asked about first."""
+
+        def __init__(self):
+            self.asked = 0
+
+        def find(self, samples, *, lead=True):
+            self.asked += 1
+            return len(samples) if self.asked == 1 else None
+
+    engine, _ = open_engine(random.Random(1))
+    engine._decoder, engine._voice = OneWord(random.Random(1), 0.0), Once()
+    noise = np.random.default_rng(1).normal(0, 500, 12 * RATE).astype("<i2").tobytes()
+    _, final = hear(engine, noise, 100, 0)
+    assert engine._voice.asked > 1, "what is left after the trim was searched, in vain"
+    assert [word.text for word in final.words] == ["oui"]
+    assert final.gated == ()

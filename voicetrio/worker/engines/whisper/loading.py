@@ -13,8 +13,8 @@ FILES = ("model.bin", "config.json", "tokenizer.json")
 """What a folder must hold; faster-whisper looks for a missing tokenizer in the hub, which is no place for a start-up."""
 
 
-def load(setup: HearingSetup, device_index: int) -> tuple[faster_whisper.WhisperModel, str, str]:
-    """The model, its name for people and its device, "cuda" or "cpu".
+def load(setup: HearingSetup, device_index: int) -> tuple[faster_whisper.WhisperModel, str]:
+    """The model and its name for people.
 
     Raises:
         SetupError: the model is not there or cannot be loaded; it names the setting.
@@ -40,7 +40,7 @@ def load(setup: HearingSetup, device_index: int) -> tuple[faster_whisper.Whisper
         )
     except Exception as error:  # whatever the library makes of a broken file, or of a GPU without memory
         raise SetupError(_explain(setup, device, compute, error)) from error
-    return model, name, device
+    return model, name
 
 
 def _cores() -> int:

@@ -54,7 +54,7 @@ class WhisperModel:
         Raises:
             SetupError: the model is not there or cannot be loaded; it names the setting.
         """
-        self._model, self.name, self.device = load(setup, device_index)
+        self._model, self.name = load(setup, device_index)
         self._hann = np.hanning(self._model.feature_extractor.n_fft + 1)[:-1].astype(np.float32)
         self._tokenizers: dict[str, Tokenizer] = {}
         self.multilingual: bool = self._model.model.is_multilingual

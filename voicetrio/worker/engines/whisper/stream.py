@@ -130,6 +130,7 @@ class WhisperStream:
     def next_window(self) -> Window | None:
         """What to decode now; None: nothing that could hold a word, and `note_silence` is due."""
         assert self._window is not None
+        self._unheard = False
         audio = self._audio
         audio.drop_before(self._window.start)
         end = self._pass_end = min(audio.end, self._window.limit)
@@ -143,7 +144,10 @@ class WhisperStream:
 
     def note_silence(self) -> None:
         """There was no `next_window`."""
-        self._note((), (), (NO_VOICE,) if self._unheard and self.ended else ())
+        assert self._window is not None
+        # Behind words of the segment it is a pause, and nothing that the model would have made words of.
+        gated = self._unheard and self.ended and not self._window.frozen
+        self._note((), (), (NO_VOICE,) if gated else ())
 
     def note(self, decoded: Decoded) -> None:
         """What a pass over the last `next_window` has given."""
