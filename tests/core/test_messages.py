@@ -9,6 +9,7 @@ from voicetrio.core.errors import RemoteError
 from voicetrio.core.messages import (
     Cancel,
     CancelSpeech,
+    CancelTurn,
     Close,
     Commit,
     Configure,
@@ -70,6 +71,7 @@ def test_speak_needs_only_its_text():
 def test_cancel_speech_names_an_utterance_or_means_all():
     assert parse(type="tts.cancel") == CancelSpeech(type="tts.cancel", request_id=None)
     assert parse(type="tts.cancel", request_id="r-1").request_id == "r-1"
+    assert parse(type="turn.cancel") == CancelTurn(type="turn.cancel")
 
 
 def test_playback_progress():

@@ -275,6 +275,44 @@ async def test_cancelling_the_speech_of_a_reply_does_not_cancel_its_text(autojum
     assert agent.requests[1].interruption == Interruption("Hello", 650)
 
 
+async def test_stopping_an_answer_ends_the_agents_stream_and_the_speech_and_what_is_typed_next_is_answered_at_once(
+    autojump_clock,
+):
+    agent = FakeAgent([["Hello there, my friends.", " And", 20.0, " more."], ["Next."]])
+    async with open_client(agent=agent, config=ALOUD) as client:
+        await client.send("user_message", content="a")
+        await client.wait_for("tts.speaking_start")
+        await trio.sleep(0.65)
+        stopped_at = trio.current_time()
+        await client.send("turn.cancel")
+        await client.send("user_message", content="b")
+        await client.wait_for("turn.ended", 2)
+    assert agent.left_at[0] == pytest.approx(stopped_at), "the agent writes for nobody"
+    assert agent.asked_at[1] == pytest.approx(stopped_at), "and not after the 20 s that it would have gone on for"
+    (cut,) = client.got("playback.interrupted")
+    assert (cut["reason"], cut["heard_text"]) == ("cancelled", "Hello")
+    assert [message["outcome"] for message in client.got("turn.ended")] == ["interrupted", "completed"]
+    assert agent.requests[1].history == (Said("user", "a"), Said("assistant", "Hello"))
+    assert agent.requests[1].interruption == Interruption("Hello", cut["heard_ms"])
+    assert client.got("error") == []
+
+
+async def test_stopping_leaves_what_waits_and_stops_nothing_where_nothing_is_answered(autojump_clock):
+    agent = FakeAgent([[20.0, "First."], ["Second."]])
+    async with open_client(agent=agent) as client:
+        await client.send("turn.cancel")
+        await client.send("user_message", content="a")
+        await trio.sleep(1)
+        await client.send("user_message", content="b")
+        await client.send("turn.cancel")
+        await client.wait_for("turn.ended", 2)
+        await client.send("turn.cancel")
+        await trio.sleep(1)
+    assert tokens(client) == ["Second."]
+    assert [message["outcome"] for message in client.got("turn.ended")] == ["interrupted", "completed"]
+    assert client.got("error") == []
+
+
 async def test_a_synthesis_that_fails_leaves_the_text_and_the_session(autojump_clock):
     synthesizer = FakeSynthesizer(refuse=WorkerUnavailable("gone"))
     async with open_client(config=ALOUD, synthesizer=synthesizer) as client:

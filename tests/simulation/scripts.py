@@ -136,6 +136,8 @@ def _utterances(dice: Dice, mood: str) -> list[Step]:
             fields = {} if dice.chance(0.5) else {"request_id": f"say-{dice.randrange(number + 1)}"}
             if mood != GENTLE or not fields:  # the id of one that is over would be an error
                 steps.append(_tell("tts.cancel", **fields))
+        if mood != GENTLE and dice.chance(0.1):
+            steps.append(_tell("turn.cancel"))
     return steps
 
 

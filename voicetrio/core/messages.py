@@ -129,6 +129,12 @@ class CancelSpeech(_Message):
     request_id: Annotated[StrictStr, Field(max_length=REQUEST_ID_CHARS)] | None = None
 
 
+class CancelTurn(_Message):
+    """Stop the answer that is being given: the agent, the synthesis, and all speech. What waits is answered next."""
+
+    type: Literal["turn.cancel"]
+
+
 class PlaybackProgress(_Message):
     type: Literal["playback.progress"]
     request_id: Annotated[StrictStr, Field(max_length=REQUEST_ID_CHARS)]
@@ -143,9 +149,9 @@ class Cancel(_Message):
     type: Literal["session.cancel"]
 
 
-ClientMessage = Configure | Commit | UserMessage | Speak | CancelSpeech | PlaybackProgress | Close | Cancel
+ClientMessage = Configure | Commit | UserMessage | Speak | CancelSpeech | CancelTurn | PlaybackProgress | Close | Cancel
 
-_Model = Configure | Commit | _UserMessage | Speak | CancelSpeech | PlaybackProgress | Close | Cancel
+_Model = Configure | Commit | _UserMessage | Speak | CancelSpeech | CancelTurn | PlaybackProgress | Close | Cancel
 
 _KINDS: dict[str, type[_Model]] = {
     "session.configure": Configure,
@@ -153,6 +159,7 @@ _KINDS: dict[str, type[_Model]] = {
     "user_message": _UserMessage,
     "tts.speak": Speak,
     "tts.cancel": CancelSpeech,
+    "turn.cancel": CancelTurn,
     "playback.progress": PlaybackProgress,
     "session.close": Close,
     "session.cancel": Cancel,

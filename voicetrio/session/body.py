@@ -168,6 +168,10 @@ class Body:
         self.conversation.ask(Turn(message.message, message.text, "text"))
         self._timeouts.somebody_is_there()
 
+    def stop_answer(self) -> None:
+        """The user wants to hear no more of it. Nothing happens where nothing is being answered or said."""
+        self.conversation.interrupt("cancelled")
+
     def commit(self) -> None:
         self.ear.commit_segment()
         self.turn_taking.committed()

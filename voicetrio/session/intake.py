@@ -16,6 +16,7 @@ from voicetrio.core.errors import RemoteError
 from voicetrio.core.messages import (
     Cancel,
     CancelSpeech,
+    CancelTurn,
     Close,
     Commit,
     Configure,
@@ -60,6 +61,7 @@ class Asked(Protocol):
 
     def configure(self, config: SessionConfig) -> None: ...
     def ask(self, message: UserMessage) -> None: ...
+    def stop_answer(self) -> None: ...
     def commit(self) -> None: ...
     def refuse(self, error: RemoteError) -> None: ...
     def close(self) -> None: ...
@@ -190,6 +192,8 @@ class Intake:
             case CancelSpeech(request_id=request_id):
                 if not self._speaker.cancel(request_id) and request_id is not None:
                     raise RemoteError("unknown_request", "tts.cancel: request_id: no such utterance is under way")
+            case CancelTurn():
+                self._session.stop_answer()
             case PlaybackProgress(request_id=request_id, played_ms=played_ms):
                 self._speaker.report(request_id, played_ms)
             case Close():

@@ -47,7 +47,7 @@ def _check_one(messages: list[Message]) -> Iterator[str]:
 
 def _check_reasons(story: Story) -> Iterator[str]:
     """Nothing is stopped without cause: the client has cancelled it, or the session ends."""
-    cancels = any("tts.cancel" in step.text for step in story.plan.steps)
+    cancels = any("tts.cancel" in step.text or "turn.cancel" in step.text for step in story.plan.steps)
     for number, (when, message) in enumerate(story.posted):
         if message["type"] != "playback.interrupted":
             continue
