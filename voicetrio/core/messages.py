@@ -25,6 +25,9 @@ HOT_WORD_CHARS = 100
 MODEL_CHARS = 300
 """An engine, and a model's folder or hub name."""
 
+PING_ID_CHARS = 64
+"""A number or a UUID: it is sent back as it is."""
+
 TIMEOUT_MS_MAX = 86_400_000
 """A day: longer is no timeout."""
 
@@ -141,6 +144,15 @@ class PlaybackProgress(_Message):
     played_ms: Annotated[StrictInt | StrictFloat, Field(ge=0, le=TIMEOUT_MS_MAX)]
 
 
+class Ping(_Message):
+    """Is anybody there? For clients that cannot see the pings of the WebSocket protocol."""
+
+    type: Literal["session.ping"]
+    id: Annotated[StrictStr, Field(max_length=PING_ID_CHARS), AfterValidator(_whole_characters)] | StrictInt | None = (
+        None
+    )
+
+
 class Close(_Message):
     type: Literal["session.close"]
 
@@ -149,9 +161,13 @@ class Cancel(_Message):
     type: Literal["session.cancel"]
 
 
-ClientMessage = Configure | Commit | UserMessage | Speak | CancelSpeech | CancelTurn | PlaybackProgress | Close | Cancel
+ClientMessage = (
+    Configure | Commit | UserMessage | Speak | CancelSpeech | CancelTurn | PlaybackProgress | Ping | Close | Cancel
+)
 
-_Model = Configure | Commit | _UserMessage | Speak | CancelSpeech | CancelTurn | PlaybackProgress | Close | Cancel
+_Model = (
+    Configure | Commit | _UserMessage | Speak | CancelSpeech | CancelTurn | PlaybackProgress | Ping | Close | Cancel
+)
 
 _KINDS: dict[str, type[_Model]] = {
     "session.configure": Configure,
@@ -161,6 +177,7 @@ _KINDS: dict[str, type[_Model]] = {
     "tts.cancel": CancelSpeech,
     "turn.cancel": CancelTurn,
     "playback.progress": PlaybackProgress,
+    "session.ping": Ping,
     "session.close": Close,
     "session.cancel": Cancel,
 }

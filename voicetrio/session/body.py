@@ -176,6 +176,9 @@ class Body:
         self.ear.commit_segment()
         self.turn_taking.committed()
 
+    def answer_ping(self, ping_id: str | int | None) -> None:
+        self.outbox.pong(ping_id)
+
     def refuse(self, error: RemoteError) -> None:
         """Tell the client what was wrong with what it sent; end the session where it cannot go on."""
         self.reporter.error(error.code, error.message, recoverable=error.recoverable)

@@ -20,6 +20,7 @@ from voicetrio.core.messages import (
     Close,
     Commit,
     Configure,
+    Ping,
     PlaybackProgress,
     Speak,
     UserMessage,
@@ -63,6 +64,7 @@ class Asked(Protocol):
     def ask(self, message: UserMessage) -> None: ...
     def stop_answer(self) -> None: ...
     def commit(self) -> None: ...
+    def answer_ping(self, ping_id: str | int | None) -> None: ...
     def refuse(self, error: RemoteError) -> None: ...
     def close(self) -> None: ...
     def cancel(self) -> None: ...
@@ -175,6 +177,9 @@ class Intake:
         except RemoteError:
             self._session.greeted(by_text=False)
             raise
+        if isinstance(request, Ping):  # also while the session closes, and no greeting: it asks for nothing else
+            self._session.answer_ping(request.id)
+            return
         self._session.greeted(by_text=isinstance(request, UserMessage))
         if self._session.closing and not isinstance(request, Cancel):
             return  # too late for all but a quicker end

@@ -30,6 +30,9 @@ PASSED_MAX = 64
 PASSED_BYTES_MAX = 262_144
 """Of those; a longer one waits alone."""
 
+PONGS_MAX = 8
+"""Answers to `session.ping` that wait for the socket; of a client that asks more often the newest are answered."""
+
 LOG_BYTES = 131_072
 """Of events that were written and may have to be written again: minutes of finals, 7 % of what a session's ring takes."""
 
@@ -46,8 +49,9 @@ class _Item:
     on_written: Callable[[], None] | None = None
     passed: bool = False
     """An agent's event, which is not ours to look into."""
-    welcome: bool = False
-    """`session.created`, which belongs to its connection and is not counted."""
+    uncounted: bool = False
+    """`session.created` or `session.pong`, which belong to their connection."""
+    pong: bool = False
 
 
 class Outbox:
@@ -126,8 +130,21 @@ class Outbox:
         if attachment is not None and attachment.holds_welcome and not attachment.welcomed and not self._closing:
             attachment.welcomed = True
             welcome = {**attachment.welcome, "session_id": session_id}
-            self._queue.append(_Item(_encode(welcome), welcome=True))
+            self._queue.append(_Item(_encode(welcome), uncounted=True))
             self._wake.set()
+
+    def pong(self, ping_id: str | int | None) -> None:
+        """Answer a `session.ping` before anything else that waits. Of many that wait, the last ones are answered."""
+        if self._closing:
+            return
+        message: dict[str, object] = {"type": "session.pong"}
+        if ping_id is not None:
+            message["id"] = ping_id
+        waiting = [item for item in self._queue if item.pong]
+        if len(waiting) >= PONGS_MAX:
+            self._queue.remove(waiting[-1])
+        self._queue.appendleft(_Item(_encode(message), uncounted=True, pong=True))
+        self._wake.set()
 
     async def _wait_room(self) -> None:
         if self._room.is_set():
@@ -198,7 +215,7 @@ class Outbox:
         if isinstance(item.payload, bytes):
             self._audio_bytes = max(0, self._audio_bytes - len(item.payload))
             self._room.set()
-        elif not item.welcome:
+        elif not item.uncounted:
             self._note_frame(item.payload, repeatable=item.replace_key is None)
         if item.passed:
             self._passed -= 1
@@ -220,11 +237,11 @@ class Outbox:
     def _take_back(self) -> None:
         """What was being sent when the connection ended is the next to be sent."""
         self._doubtful, self._in_flight = self._in_flight, None
-        if self._doubtful is not None and self._doubtful.welcome:
+        if self._doubtful is not None and self._doubtful.uncounted:
             self._doubtful = None  # the next connection has its own
         if self._doubtful is not None:
             self._queue.appendleft(self._doubtful)
-        self._queue = deque(item for item in self._queue if not item.welcome)
+        self._queue = deque(item for item in self._queue if not item.uncounted)
 
     def _repeat_from(self, received: int | None) -> None:
         """Queue again what a client that has `received` text frames has missed. None: it has all that was written."""
