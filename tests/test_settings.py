@@ -377,7 +377,7 @@ RING_TEXT = "max_segment and max_backlog must be less than 60 s together: the ri
 
 
 def test_segment_and_backlog_must_fit_the_ring(write):
-    assert load_settings([write("[session]\nmax_segment = 50\nmax_backlog = 9.9\n")], {}).session.max_segment == 50
+    assert load_settings([write("[session]\nmax_segment = 45\nmax_backlog = 14.9\n")], {}).session.max_segment == 45
     # The backlog's default is what the other one does not fit.
     assert faults(write("[session]\nmax_segment = 50\n")) == [f"a.toml: session.max_segment: {RING_TEXT}"]
 
@@ -391,6 +391,52 @@ def test_a_combination_is_told_of_the_key_that_was_set_last(write):
     both = write("[session]\nmax_backlog = 1\nmax_segment = 40\n", "both.toml")
     variable = "VOICETRIO_SESSION__MAX_BACKLOG"
     assert faults(both, **{variable: "25"}) == [f"environment {variable}: {RING_TEXT}"]
+
+
+# How long a frozen worker may take to be replaced.
+
+
+def test_a_session_outlasts_the_freeze_of_a_worker_by_default():
+    settings = Settings()
+    assert settings.workers.recovery.needs <= settings.session.recovery_timeout
+    limits = settings.session_limits()
+    assert limits.worker_silence == settings.workers.health_timeout
+    assert limits.closing_max > limits.worker_silence + limits.recovery_timeout
+
+
+def test_the_parts_of_a_recovery_must_fit_into_its_timeout(write):
+    keys = ("workers.health_interval", "workers.restart_backoff_max", "workers.restart_budget")
+    for key, value in zip(keys, (2.5, 4, 7), strict=True):
+        (fault,) = faults(write(f"[workers]\n{key.partition('.')[2]} = {value}\n"))
+        assert fault.startswith(f"a.toml: {key}: ")
+        assert all(name in fault for name in (*keys, "session.recovery_timeout"))
+    (fault,) = faults(write("[session]\nrecovery_timeout = 8.9\n"))
+    assert fault.startswith("a.toml: session.recovery_timeout: ")
+    assert (
+        "workers.health_interval (1) + workers.restart_backoff_max (2) + workers.restart_budget (5) + 1 s = 9 s"
+        in fault
+    )
+
+
+def test_where_no_process_is_ours_nothing_is_started_again(write):
+    elsewhere = '[workers]\nlocal = false\naddresses = ["h:1"]\nrestart_budget = 40\n[session]\nrecovery_timeout = 2\n'
+    assert load_settings([write(elsewhere)], {}).session.recovery_timeout == 2
+    (fault,) = faults(write(elsewhere.replace("= 2\n", "= 1.9\n")))
+    assert "restart" not in fault
+
+
+def test_what_is_said_until_a_worker_is_replaced_must_fit_the_ring(write):
+    text = "[session]\nrecovery_timeout = 60\nmax_segment = 20\n[workers]\nrestart_budget = "
+    assert load_settings([write(text + "31\n")], {}).workers.recovery.outage == 40
+    (fault,) = faults(write(text + "31.1\n"))
+    assert "session.max_segment (20) + workers.health_timeout (5) + " in fault
+    assert "60 s" in fault
+
+
+def test_a_large_models_flush_is_not_cut_short(write):
+    text = "[session]\nrecovery_timeout = 40\nmax_segment = 20\n[workers]\nrestart_budget = 30\n"
+    limits = load_settings([write(text)], {}).session_limits()
+    assert limits.closing_max > limits.worker_silence + limits.recovery_timeout
 
 
 def test_a_server_without_any_worker(write):

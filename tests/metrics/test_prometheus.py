@@ -142,6 +142,8 @@ def test_what_is_counted_beyond_the_specification():
     telemetry.connection_refused("origin")
     telemetry.workers_ready(2)
     telemetry.worker_restarted()
+    telemetry.worker_frozen()
+    telemetry.worker_started(1.5)
     seen = scrape(telemetry)
     assert seen.value("voicetrio_audio_dropped_seconds_total") == 1.75
     assert seen.value("voicetrio_rate_limits_total") == 1
@@ -153,6 +155,8 @@ def test_what_is_counted_beyond_the_specification():
     assert seen.value("voicetrio_connections_refused_total", why="origin") == 1
     assert seen.value("voicetrio_workers_ready") == 2
     assert seen.value("voicetrio_worker_restarts_total") == 1
+    assert seen.value("voicetrio_worker_freezes_total") == 1
+    assert seen.value("voicetrio_worker_start_seconds_sum") == 1.5
 
 
 def test_two_in_one_process_do_not_share_anything():

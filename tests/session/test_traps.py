@@ -26,7 +26,7 @@ from voicetrio.workers.supervisor import Patience, Supervisor, WorkerStartError
 
 async def test_a_worker_may_write_as_much_as_it_likes_to_stderr(capfd):
     chatter = "import sys; sys.stderr.write('x' * 1_000_000); sys.stdout.write('y' * 1_000_000); sys.exit(7)"
-    patience = Patience(start=30.0, hang=5.0, backoff_max=1.0)
+    patience = Patience(start=30.0, budget=5.0, backoff_max=1.0)
     telemetry = SimpleNamespace(worker_restarted=lambda: None)
     supervisor = Supervisor([sys.executable, "-c", chatter], Member(None), telemetry, patience)
     with trio.fail_after(20), pytest.raises(WorkerStartError, match="exit code 7"):

@@ -11,9 +11,13 @@ from voicetrio.workers.pool import Pool
 
 class Telemetry:
     ready = 0
+    frozen = 0
 
     def workers_ready(self, count: int) -> None:
         self.ready = count
+
+    def worker_frozen(self) -> None:
+        self.frozen += 1
 
 
 class Client:

@@ -164,7 +164,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             )
         )
         patience = Patience(
-            start=workers.start_timeout, hang=2 * workers.health_timeout, backoff_max=workers.restart_backoff_max
+            start=workers.start_timeout, budget=workers.restart_budget, backoff_max=workers.restart_backoff_max
         )
         names = (["the local worker"] if workers.local else []) + [f"the worker of {file}" for file in workers.more]
         supervisors = [

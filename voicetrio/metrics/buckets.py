@@ -20,6 +20,10 @@ WORKER_RECOVERY = (0.06, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 3.5, 5.0, 7.5, 10.0, 20.
 1 to 5 s: a local worker that restarts and loads its model. 10 s: the recovery timeout, which no attempt begins after;
 20 s: one that was slow to open."""
 
+WORKER_START = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
+"""Seconds from the start of a local worker until it is ready. 0.5 s: the instant engine. 1 to 3 s: the models that come
+along. 5 s: `workers.restart_budget`, which sessions count on. 10 to 50 s: large models, up to `workers.start_timeout`."""
+
 FIRST_SPEECH = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.5, 30.0, 60.0)
 """Seconds from the request. 2 and 5 ms: the instant engine and espeak-ng (4 ms) on an idle machine. Up to 1 s: room for
 larger voices. 10.5 s: a silent worker is given up after 10 s. Beyond: a text that waited for its turn, until those before

@@ -162,6 +162,12 @@ class PrometheusTelemetry:
         )
         self._ready = self._gauge("voicetrio_workers_ready", "Workers that are serving now")
         self._restarts = self._counter("voicetrio_worker_restarts_total", "Restarts of the local worker")
+        self._freezes = self._counter(
+            "voicetrio_worker_freezes_total", "Workers that answered nothing for workers.health_timeout"
+        )
+        self._starts = self._histogram(
+            "voicetrio_worker_start_seconds", "Start of a local worker until it was ready", buckets.WORKER_START
+        )
 
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(name, text, registry=self._registry)
@@ -275,3 +281,9 @@ class PrometheusTelemetry:
 
     def worker_restarted(self) -> None:
         self._restarts.inc()
+
+    def worker_frozen(self) -> None:
+        self._freezes.inc()
+
+    def worker_started(self, seconds: float) -> None:
+        self._starts.observe(seconds)

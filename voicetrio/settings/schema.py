@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from voicetrio.core.backpressure import MIN_MAX_RATE
 from voicetrio.core.config import SAMPLE_RATE, Duplex, OnOff, Sensitivity, SessionConfig, SessionLimits
+from voicetrio.core.recovery_budget import MARGIN, RecoveryBudget
 from voicetrio.core.ring import CAPACITY_SAMPLES
 from voicetrio.core.states import StateTimeouts
 from voicetrio.settings.livekit import LiveKitSettings
@@ -20,6 +21,14 @@ DEFAULT_INSTRUCTIONS = (
 )
 
 RING_SECONDS = CAPACITY_SAMPLES / SAMPLE_RATE
+
+_ROUNDING = 1e-6
+"""Seconds, of sums of numbers with decimals."""
+
+_CLOSING_MAX = SessionLimits().closing_max
+_LAST_FINAL = 15.0
+"""Seconds that the flush of a closing session may go on beyond a frozen worker and the search for another one: 5 s to open
+the stream, and 10 s to hear a full segment again."""
 
 
 def _check_address(address: str, least_port: int) -> str:
@@ -130,7 +139,8 @@ class SessionSettings(Section):
     min_confirm_passes: Annotated[int, Field(ge=1, le=10)] = 2
     """Passes in a row of an encoder-decoder engine that must agree on a word before the client is told it."""
     recovery_timeout: Seconds = 10.0
-    """Seconds to find a worker that answers before the waiting audio is given up."""
+    """Seconds to find a worker that answers before the waiting audio is given up. Long enough for a local worker to be
+    started again: see workers.restart_budget."""
     max_message_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     """Bytes of one message from a client; 1 s of 48 kHz PCM is 96,000, and the rest is room for text. No less than
     1 KiB: a frame of 20 ms has 640 bytes."""
@@ -307,13 +317,30 @@ class WorkersSettings(Section):
     """Files, each of which describes one more child process by its sections [stt] and [tts]. The environment does not
     count there: it would make all workers the same."""
     start_timeout: Seconds = 50.0
-    """Seconds for local workers to load their models: large ones from a slow disk take most of a minute."""
-    health_interval: Seconds = 2.0
+    """Seconds for local workers to load their models: large ones from a slow disk take most of a minute. One that takes
+    longer is killed."""
+    restart_budget: Seconds = 5.0
+    """Seconds in which a local worker should be ready after its start, with its models, so that no session that waits for it
+    loses a word: health_interval + restart_backoff_max + restart_budget + 1 s must fit into session.recovery_timeout. Each
+    start is measured, and one that takes longer is a warning in the log. The models that come along take 1 to 3 s."""
+    health_interval: Seconds = 1.0
     """Seconds between two questions for a worker's health: a dead one is found soon, and the questions cost nothing."""
     health_timeout: Seconds = 5.0
-    """Seconds for the answer: more than a busy worker's worst pause, less than a session's recovery_timeout."""
-    restart_backoff_max: Seconds = 10.0
-    """Seconds at most before a local worker that died is started again: no busy loop, and no long outage."""
+    """Seconds without any answer after which a worker is taken for frozen: more than a busy worker's worst pause. Its
+    streams are broken off then, and a local one is killed. A session that is owed an answer waits for it as long."""
+    restart_backoff_max: Seconds = 2.0
+    """Seconds at most before a local worker that died is started again: no busy loop, and sessions wait for it."""
+
+    @property
+    def recovery(self) -> RecoveryBudget:
+        """What a worker's freeze costs in time, at most."""
+        restarts = self.local or bool(self.more)
+        return RecoveryBudget(
+            health_interval=self.health_interval,
+            health_timeout=self.health_timeout,
+            restart_delay=self.restart_backoff_max if restarts else 0.0,
+            restart_budget=self.restart_budget if restarts else 0.0,
+        )
 
     @model_validator(mode="after")
     def _name_a_worker(self) -> "WorkersSettings":
@@ -369,6 +396,32 @@ class Settings(Section):
             refuse_combination(text, ("session", "turn_min_delay"), ("session", "turn_max_delay"))
         return self
 
+    @model_validator(mode="after")
+    def _outlast_a_frozen_worker(self) -> "Settings":
+        """No session may give up before a worker that has frozen or died can be replaced."""
+        workers, budget, patience = self.workers, self.workers.recovery, self.session.recovery_timeout
+        terms = {"health_interval": workers.health_interval}
+        if budget.restart_budget > 0:
+            terms |= {"restart_backoff_max": workers.restart_backoff_max, "restart_budget": workers.restart_budget}
+        keys = tuple(("workers", name) for name in terms)
+        if budget.needs > patience + _ROUNDING:
+            told = " + ".join(f"workers.{name} ({seconds:g})" for name, seconds in terms.items())
+            text = (
+                f"{told} + {MARGIN:g} s = {budget.needs:g} s must not be more than session.recovery_timeout "
+                f"({patience:g}): sessions would give up before a frozen worker is replaced, and lose what was said"
+            )
+            refuse_combination(text, *keys, ("session", "recovery_timeout"))
+        if budget.outage + self.session.max_segment > RING_SECONDS + _ROUNDING:
+            terms = {"health_timeout": workers.health_timeout, **terms}
+            told = " + ".join(f"workers.{name} ({seconds:g})" for name, seconds in terms.items())
+            text = (
+                f"session.max_segment ({self.session.max_segment:g}) + {told} + {MARGIN:g} s must not be more than "
+                f"{RING_SECONDS:g} s, which is what the ring buffer holds: while a frozen worker is replaced, what is said "
+                "waits there with the segment that was open"
+            )
+            refuse_combination(text, ("session", "max_segment"), ("workers", "health_timeout"), *keys)
+        return self
+
     def session_config(self) -> SessionConfig:
         """What a session starts with."""
         session = self.session
@@ -403,6 +456,8 @@ class Settings(Section):
             resume_grace=session.resume_grace,
             min_confirm_passes=session.min_confirm_passes,
             recovery_timeout=session.recovery_timeout,
+            worker_silence=self.workers.health_timeout,
+            closing_max=max(_CLOSING_MAX, self.workers.health_timeout + session.recovery_timeout + _LAST_FINAL),
             max_message_bytes=session.max_message_bytes,
             max_text_chars=session.max_text_chars,
             max_queued_utterances=session.max_queued_utterances,

@@ -67,10 +67,14 @@ class Channels:
         return channel
 
     async def aclose(self, *others: Channel) -> None:
-        """Close all channels, and those that `make` gave. Calls that are under way break."""
+        """Close all channels, and those that `make` gave. Calls that are under way break; the next one connects anew."""
+        await self.close(*others, *(shared.channel for shared in self._shared))
+
+    async def close(self, *channels: Channel) -> None:
+        """Close these. A connection with unsent data stays with the system until that is read, or the worker is gone."""
 
         async def close() -> None:  # noqa: ASYNC124 - it has to run in asyncio
-            for channel in (*others, *(shared.channel for shared in self._shared)):
+            for channel in channels:
                 channel.close()
 
         await trio_asyncio.aio_as_trio(close, loop=self._loop)()

@@ -4,7 +4,8 @@ Two of those that have a free slot are drawn at random, and of these the one wit
 of two choices (M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", IEEE Transactions on Parallel and
 Distributed Systems 12(10), 2001). Servers that all asked the least loaded one, as they saw it a second ago, would run
 there together. The others follow in the order of their free slots, and those that seem to be full come last: what is known
-of a worker is never quite new.
+of a worker is never quite new. One on which a call has just failed, and which has answered nothing since, comes after all
+others: it may be frozen.
 """
 
 import random
@@ -16,8 +17,8 @@ from voicetrio.workers.member import Member, Slots
 
 def in_order(candidates: Sequence[Member], slots_of: Callable[[Member], Slots], dice: random.Random) -> list[Member]:
     """All candidates, in the order in which they are asked."""
-    rest = sorted(candidates, key=lambda one: slots_of(one).free, reverse=True)
-    with_room = [one for one in candidates if slots_of(one).free > 0]
+    rest = sorted(candidates, key=lambda one: (not one.doubtful, slots_of(one).free), reverse=True)
+    with_room = [one for one in candidates if slots_of(one).free > 0 and not one.doubtful]
     drawn = dice.sample(with_room, min(2, len(with_room)))
     drawn.sort(key=lambda one: slots_of(one).free, reverse=True)
     return drawn + [one for one in rest if one not in drawn]

@@ -7,6 +7,7 @@ gRPC statuses become errors of our tree here and nowhere else. Leaving a call re
 the worker, also when the task was cancelled: the slot is free as soon as the worker reads the reset.
 """
 
+import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import PurePosixPath
@@ -72,8 +73,11 @@ class WorkerClient:
         self, address: str, channels: Channels, own_channel: Channel, loop: trio_asyncio.TrioEventLoop
     ) -> None:
         self.address = address
+        self.heard_at = -math.inf
+        """When anything last came from the worker, on whatever call; trio's clock."""
         self._loop = loop
         self._channels = channels
+        self._own_channel = own_channel
         self._health = HealthStub(own_channel)
         self._worker = WorkerStub(own_channel)
 
@@ -81,14 +85,27 @@ class WorkerClient:
         """Raises `WorkerError`. Safe to cancel."""
         with _translated(self.address):
             description: pb.Description = await self._aio(self._worker.Describe)(pb.DescribeRequest())
+            self._hear()
             return description
 
     async def is_serving(self) -> bool:
         """Whether the worker's health service says SERVING for the worker as a whole. Raises `WorkerError`."""
         with _translated(self.address):
             reply = await self._aio(self._health.Check)(HealthCheckRequest(service="voicetrio.v1.Worker"))
+            self._hear()
             serving: bool = reply.status == HealthCheckResponse.SERVING
             return serving
+
+    def _hear(self) -> None:
+        self.heard_at = trio.current_time()
+
+    async def break_off(self) -> None:
+        """The worker is taken for frozen: whoever has a call there fails with `WorkerUnavailable`, now."""
+        await self._channels.aclose(self._own_channel)
+
+    async def reconnect_health(self) -> None:
+        """Health checks go over a new connection from now on: the old one is silent, though the worker is not."""
+        await self._channels.close(self._own_channel)
 
     @asynccontextmanager
     async def open_stream(
@@ -99,7 +116,7 @@ class WorkerClient:
         `on_draining` is called, before anybody else hears of it, when the worker says that it is about to end.
         """
         async with self._channels.lease() as channel, self._call(SpeechToTextStub(channel).Transcribe) as call:
-            stream = TranscribeStream(self.address, call, self._loop, on_draining)
+            stream = TranscribeStream(self.address, call, self._loop, on_draining, on_reply=self._hear)
             with self._in_time():
                 await stream.open(config)
             yield stream
@@ -111,7 +128,7 @@ class WorkerClient:
         async with self._channels.lease() as channel, self._call(TextToSpeechStub(channel).Synthesize) as call:
             with self._in_time(), _translated(self.address):
                 await self._aio(call.send_message)(message, end=True)
-            yield SynthesizeStream(self.address, call, self._loop)
+            yield SynthesizeStream(self.address, call, self._loop, on_reply=self._hear)
 
     @asynccontextmanager
     async def _call(self, method: Any) -> AsyncIterator[Any]:
@@ -163,9 +180,11 @@ class TranscribeStream:
         call: Any,
         loop: trio_asyncio.TrioEventLoop,
         on_draining: Callable[[], None] = lambda: None,
+        on_reply: Callable[[], None] = lambda: None,
     ) -> None:
         self._address = address
         self._on_draining = on_draining
+        self._on_reply = on_reply
         self._worker = worker_name(address)
         self._call = call
         self._send = trio_asyncio.aio_as_trio(call.send_message, loop=loop)
@@ -237,20 +256,29 @@ class TranscribeStream:
             if reply is None:
                 await self._receive_status()
                 raise WorkerUnavailable(f"worker at {self._address}: it ended the stream")
+            self._on_reply()
             return reply
 
 
 class SynthesizeStream:
     """The session's `SpeechStream` over one gRPC call."""
 
-    def __init__(self, address: str, call: Any, loop: trio_asyncio.TrioEventLoop) -> None:
+    def __init__(
+        self,
+        address: str,
+        call: Any,
+        loop: trio_asyncio.TrioEventLoop,
+        on_reply: Callable[[], None] = lambda: None,
+    ) -> None:
         self._address = address
+        self._on_reply = on_reply
         self._receive = trio_asyncio.aio_as_trio(call.recv_message, loop=loop)
         self._receive_status = trio_asyncio.aio_as_trio(call.recv_trailing_metadata, loop=loop)
 
     async def receive(self) -> SpeechAudio | None:
         with _translated(self._address):
             reply: pb.SynthesizeReply | None = await self._receive()
+            self._on_reply()
             if reply is None:
                 await self._receive_status()
                 return None

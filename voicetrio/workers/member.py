@@ -59,9 +59,13 @@ class Member:
     state: WorkerState = "not ready"
     description: pb.Description = field(default_factory=pb.Description)
     changed: trio.Event = field(default_factory=trio.Event)
-    """Set, and replaced, when `state` changes."""
+    """Set, and replaced, when `state` or `frozen` changes."""
     doubted: trio.Event = field(default_factory=trio.Event)
-    """Set, and replaced, when a call has failed: look at once."""
+    """Set, and replaced, when a call has failed: look at once. See `doubt`."""
+    doubtful: bool = False
+    """Whether a call has failed there since it last answered a look: others are asked first."""
+    frozen: bool = False
+    """Whether it has answered nothing at all, on any call, for the whole of the last look."""
     stt: Slots = field(default_factory=Slots)
     tts: Slots = field(default_factory=Slots)
     recoveries: int = 0
@@ -95,9 +99,14 @@ class Member:
         self.stt.learn(stt.slots, stt.slots_in_use, held_before=held_before[0])
         self.tts.learn(tts.slots, tts.slots_in_use, held_before=held_before[1])
 
-    def set_state(self, state: WorkerState) -> None:
-        if state != self.state:
-            self.state = state
+    def doubt(self) -> None:
+        """A call has failed there: have its health looked at, and ask others first until that is known."""
+        self.doubtful = True
+        self.doubted.set()
+
+    def set_state(self, state: WorkerState, *, frozen: bool = False) -> None:
+        if (state, frozen) != (self.state, self.frozen):
+            self.state, self.frozen = state, frozen
             self.changed.set()
             self.changed = trio.Event()
 

@@ -20,11 +20,14 @@ from voicetrio.core.names import find_model
 from voicetrio.session.overview import WorkerOverview, WorkerState
 from voicetrio.session.ports import RecognizerStream, SpeechRequest, SpeechStream, StreamConfig
 from voicetrio.workers.choice import in_order, that_speak
-from voicetrio.workers.client import open_client
+from voicetrio.workers.client import open_client, worker_name
 from voicetrio.workers.member import Member, Slots
 
 _UNREADY_INTERVAL = 0.1
 """Seconds between looks at a worker that is not ready: a restarted one should be used at once."""
+
+_STARVED = 0.5
+"""Seconds that this process may be late to see the end of a look, and still be believed that no answer has come."""
 
 log = structlog.get_logger()
 
@@ -33,6 +36,7 @@ _Stream = TypeVar("_Stream")
 
 class PoolTelemetry(Protocol):
     def workers_ready(self, count: int) -> None: ...
+    def worker_frozen(self) -> None: ...
 
 
 class Pool:
@@ -140,7 +144,7 @@ class Pool:
                 break
             except WorkerUnavailable as error:
                 failure = failure if isinstance(failure, WorkerBusy) else error
-                member.doubted.set()
+                member.doubt()
             except WorkerBusy as error:
                 failure = error
                 slots_of(member).fill()
@@ -152,21 +156,32 @@ class Pool:
             except WorkerDraining:
                 raise
             except WorkerUnavailable:
-                member.doubted.set()
+                member.doubt()
                 raise
 
     # -- health -------------------------------------------------------------------------------------------------------
 
     async def watch(self, member: Member, *, interval: float, patience: float) -> None:
-        """Keep `member.state`, and what is known of it, true to the facts; both in seconds. Runs until cancelled."""
+        """Keep `member.state`, and what is known of it, true to the facts; both in seconds. Runs until cancelled.
+
+        A worker that freezes is found within `interval + patience` seconds, or `patience` after a call there has failed.
+        """
         while True:
             member.doubted = trio.Event()  # before the look: a doubt that comes during it asks for another one
-            self._set_state(member, await self._look(member, patience))
+            began = trio.current_time()
+            state = await self._look(member, patience)
+            if state is not None:
+                self._set_state(member, state)
+                member.doubtful = member.doubted.is_set()
+            elif await self._is_frozen(member, began, patience):
+                self._set_state(member, "not ready", frozen=True)
+            else:
+                continue
             with trio.move_on_after(interval if member.ready else _UNREADY_INTERVAL):
                 await member.doubted.wait()
 
-    async def _look(self, member: Member, patience: float) -> WorkerState:
-        """A worker whose description did not come in time is not ready: it could not be chosen for anything."""
+    async def _look(self, member: Member, patience: float) -> WorkerState | None:
+        """A worker that does not say what it can do is not ready: it could not be chosen. None: no answer came in time."""
         state: WorkerState = "not ready"
         with trio.move_on_after(patience):
             try:
@@ -182,19 +197,41 @@ class Pool:
                 return state
             except Exception as error:
                 # Of one worker, which may be anything that answers on that port: not a reason to stop serving sessions.
-                log.warning("worker_health_failed", worker=member.client.address, error=type(error).__name__)
-        return "not ready"
+                log.warning(
+                    "worker_health_failed", worker=worker_name(member.client.address), error=type(error).__name__
+                )
+                return "not ready"
+        return None
+
+    async def _is_frozen(self, member: Member, began: float, patience: float) -> bool:
+        """No answer came to a look that began then. Breaks off all calls if the worker has said nothing at all since.
+
+        A frozen process, or the machine or network that it is behind, ends no connection: whoever has a stream there would
+        find out only when it is owed something, and after that.
+        """
+        now = trio.current_time()
+        if now - began > patience + _STARVED:
+            return False  # it was this process that stood still: the answer may be here, and not be read yet
+        if member.client.heard_at >= began:
+            await member.client.reconnect_health()
+            return False
+        if member.state in ("ready", "draining"):  # else it has not begun yet, or is known to be away
+            log.warning("worker_frozen", worker=worker_name(member.client.address), silent_for_s=round(now - began, 3))
+            self._telemetry.worker_frozen()
+        await member.client.break_off()
+        return True
 
     def _note_draining(self, member: Member) -> None:
         self._set_state(member, "draining")
         member.doubted.set()  # a look that is under way may not know it yet
 
-    def _set_state(self, member: Member, state: WorkerState) -> None:
-        if state == member.state:
+    def _set_state(self, member: Member, state: WorkerState, *, frozen: bool = False) -> None:
+        changed = state != member.state
+        member.set_state(state, frozen=frozen)
+        if not changed:
             return
-        member.set_state(state)
         self._telemetry.workers_ready(sum(one.ready for one in self.members))
-        log.info("worker_state", worker=member.client.address, state=state)
+        log.info("worker_state", worker=worker_name(member.client.address), state=state)
 
 
 @asynccontextmanager
@@ -207,7 +244,7 @@ async def open_pool(
     health_timeout: float,
     default_model: str = "",
 ) -> AsyncIterator[Pool]:
-    """A pool of the workers at these addresses, watched inside; seconds."""
+    """A pool of the workers at these addresses, watched inside; seconds, see `Pool.watch`."""
     async with AsyncExitStack() as stack:
         members = [Member(await stack.enter_async_context(open_client(address, loop))) for address in addresses]
         pool = Pool(members, telemetry, default_model=default_model)

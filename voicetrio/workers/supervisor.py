@@ -6,6 +6,7 @@ that nobody writes to: when this process is gone, even by SIGKILL, the kernel cl
 It runs in a session of its own, so that a Ctrl-C in the terminal reaches only us, and we end it in order.
 """
 
+import math
 import shutil
 import subprocess
 import tempfile
@@ -28,9 +29,6 @@ _BACKOFF_FIRST = 0.05
 _STEADY_AFTER = 30.0
 """Seconds of life after which a death counts as the first one again."""
 
-_HANG_CHECK = 1.0
-"""Seconds between looks at whether the running process still answers."""
-
 log = structlog.get_logger()
 
 
@@ -40,6 +38,7 @@ class WorkerStartError(VoicetrioError):
 
 class SupervisorTelemetry(Protocol):
     def worker_restarted(self) -> None: ...
+    def worker_started(self, seconds: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,12 @@ class Patience:
     """In seconds."""
 
     start: float
-    """From the start of a process until it must be ready: engines load models."""
-    hang: float
-    """A process that was ready and does not answer its health check for so long is killed."""
+    """From the start of a process until it must be ready: engines load models. Also for one that was ready, says that it is
+    not any more, and answers."""
+    budget: float
+    """From the start of a process until it should be ready; more is reported, and no more than that."""
     backoff_max: float
+    """Before a process that has died is started again."""
 
 
 @contextmanager
@@ -117,6 +118,7 @@ class Supervisor:
     async def _live_once(self, on_ready: Callable[[], None]) -> "_Life":
         """One process from its start to its end. Cancelling ends it: SIGTERM, five seconds later SIGKILL."""
         life = _Life()
+        born = trio.current_time()
         async with trio.open_nursery() as nursery:
             try:
                 process: trio.Process = await nursery.start(
@@ -133,13 +135,13 @@ class Supervisor:
             else:
                 self.pid = process.pid
                 log.info("worker_started", pid=process.pid)
-                nursery.start_soon(self._care, process, life, on_ready)
+                nursery.start_soon(self._care, process, born, life, on_ready)
                 life.exit_code = await process.wait()
                 nursery.cancel_scope.cancel(reason="the worker process has ended")
         self.pid = None
         return life
 
-    async def _care(self, process: trio.Process, life: "_Life", on_ready: Callable[[], None]) -> None:
+    async def _care(self, process: trio.Process, born: float, life: "_Life", on_ready: Callable[[], None]) -> None:
         with trio.move_on_after(self._patience.start) as starting:
             while not self._member.ready:
                 await self._member.changed.wait()
@@ -148,19 +150,27 @@ class Supervisor:
             process.kill()
             return
         life.ready_at = trio.current_time()
+        self._report_start(life.ready_at - born)
         on_ready()
-        silent = 0.0
-        while True:
-            before = trio.current_time()
-            await trio.sleep(_HANG_CHECK)
-            # A turn that came late says that this process is starved, and its health checks with it: the worker is
-            # not to blame, and killing it would make things worse for every session.
-            late = trio.current_time() - before > 2 * _HANG_CHECK
-            alive = self._member.state in ("ready", "draining")
-            silent = 0.0 if alive or late else silent + _HANG_CHECK
-            if silent > self._patience.hang:
-                log.error("worker_hangs", pid=process.pid)
-                process.kill()
+        await self._wait_useless()
+        log.error("worker_hangs", pid=process.pid, frozen=self._member.frozen)
+        process.kill()
+
+    def _report_start(self, seconds: float) -> None:
+        self._telemetry.worker_started(seconds)
+        if seconds > self._patience.budget:
+            log.warning("worker_start_over_budget", took_s=round(seconds, 3), restart_budget_s=self._patience.budget)
+
+    async def _wait_useless(self) -> None:
+        """Until the process is frozen, or has not been ready for as long as one may take to start. Safe to cancel.
+
+        That it is frozen is what the pool has found, which does not blame it while this process is starved itself.
+        """
+        while not self._member.frozen:
+            serves = self._member.state in ("ready", "draining")
+            with trio.move_on_after(math.inf if serves else self._patience.start) as patience:
+                await self._member.changed.wait()
+            if patience.cancelled_caught:
                 return
 
 
