@@ -1,12 +1,14 @@
 """What a client sends, as a session hears it; and what a voice says, as a client plays it."""
 
+import random
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from tests.core.test_resampling import noise, sine
 from voicetrio.core import g711
 from voicetrio.core.config import AudioFormat
-from voicetrio.core.errors import RemoteError
 from voicetrio.core.pcm import InputDecoder, OutputEncoder
 from voicetrio.core.resampling import Resampler
 
@@ -27,18 +29,30 @@ def test_16_khz_pcm_is_taken_as_it_is():
 
 
 @pytest.mark.parametrize("rate", [16_000, 48_000])
-def test_an_odd_number_of_bytes_is_refused_and_nothing_of_it_is_taken(rate):
+@pytest.mark.parametrize("seed", range(10))
+def test_frames_cut_anywhere_are_the_same_audio(rate, seed):
+    sent, dice = noise(1, 4_000), random.Random(seed)
     decoder, untroubled = InputDecoder(pcm_at(rate)), InputDecoder(pcm_at(rate))
-    before, after = noise(1, 4_000), noise(2, 4_000)
-    first = decoder.decode(before)
-    with pytest.raises(RemoteError, match="641 bytes is not a whole number of 16-bit samples") as caught:
-        decoder.decode(bytes(641))
-    assert caught.value.code == "invalid_audio"
-    assert caught.value.recoverable
+    cuts = [0, *sorted(dice.choices(range(len(sent)), k=dice.choice((1, 7, 300)))), len(sent)]
+    heard = b"".join(decoder.decode(sent[begin:end]) for begin, end in pairwise(cuts))
+    assert heard + decoder.flush() == untroubled.decode(sent) + untroubled.flush()
     assert decoder.received == 4_000
-    assert first + decoder.decode(after) + decoder.flush() == (
-        untroubled.decode(before) + untroubled.decode(after) + untroubled.flush()
-    )
+
+
+def test_half_a_sample_does_not_count_until_its_other_half_has_come():
+    decoder = InputDecoder(pcm_at(16_000))
+    assert decoder.decode(bytes(641)) == bytes(640)
+    assert decoder.received == 320
+    assert decoder.decode(b"\x07") == b"\x00\x07"
+    assert decoder.received == 321
+
+
+def test_who_repeats_audio_begins_with_a_whole_sample():
+    """A cut connection may end in the middle of a sample; what comes over the next one begins with a whole one."""
+    decoder, sent = InputDecoder(pcm_at(16_000)), noise(2, 4_000)
+    first = decoder.decode(sent[:2_001])
+    decoder.skip(100)
+    assert first + decoder.decode(sent[1_800:3_001]) + decoder.decode(sent[3_001:]) == sent
 
 
 @pytest.mark.parametrize("law", ["pcmu", "pcma"])

@@ -52,9 +52,8 @@ async def test_the_real_detector_hears_the_same_in_frames_of_any_length(autojump
     async def hear(seconds: float) -> list[dict]:
         async with open_client(detector=WebRtcDetector) as client:
             client.frame = seconds
-            await client.outbox.send(b"\x00")  # an odd number of bytes
             await client.play(silence(0.5) + recorded() + silence(1.0))
-        assert [m["code"] for m in client.got("error")] == ["invalid_audio"]
+        assert client.got("error") == []
         return client.got("vad.speech_start", "vad.speech_end")
 
     heard = await hear(frame)

@@ -50,6 +50,7 @@ class Caller:
         self._wires = 0
         self._wire: Wire | None = None
         self._cursor_ms = 0
+        self._cut_at = 0
         self._over = trio.Event()
         self.player = Player(plan.playback, pauses=plan.pauses, dice=dice, tell=self._tell_all, note=self._note)
         self._inbox = Inbox(plan, trace, self.player, self._end)
@@ -77,7 +78,7 @@ class Caller:
         doing: dict[str, Callable[[Step], Awaitable[None]]] = {
             "play": self._play,
             "tell": lambda step: self._send(step.text),
-            "junk": lambda step: self._send(b"\x01" * step.size),
+            "cut": self._cut_frames,
             "wait": lambda step: self._wait(step.seconds),
             "deaf": self._be_deaf,
             "vanish": self._vanish,
@@ -183,9 +184,19 @@ class Caller:
                 due = max(due, self._inbox.hold_until)
             due = max(due, trio.current_time() - CATCH_UP)
             await self._wait(due - trio.current_time())
-            await self._send(self.tape.pcm(self._cursor_ms, stop))
+            await self._send_audio(self.tape.pcm(self._cursor_ms, stop))
             self._cursor_ms = stop
             self._trace.note(self.plan.name, "frame", stop)
+
+    async def _send_audio(self, pcm: bytes) -> None:
+        wire = self._wire
+        await self._send(pcm[: self._cut_at] if self._cut_at else pcm)
+        if self._cut_at and self._wire is wire:  # the rest of a frame is nothing to begin a connection with
+            await self._send(pcm[self._cut_at :])
+
+    async def _cut_frames(self, step: Step) -> None:
+        self._cut_at = step.size
+        await trio.lowlevel.checkpoint()
 
     async def _send(self, message: str | bytes) -> None:
         if self._wire is None:

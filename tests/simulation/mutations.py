@@ -119,6 +119,12 @@ MUTATIONS = (
         "        return next_ms + 20\n",
     ),
     Mutation(
+        "a sample that is cut between two frames is lost",
+        "core/pcm.py",
+        "        self._half = frame[whole:]\n",
+        "",
+    ),
+    Mutation(
         "a session ends without a close code",
         "session/line.py",
         "            self._current.end(end)\n",

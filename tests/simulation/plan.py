@@ -91,7 +91,7 @@ class Step:
     """One thing that a caller does, by its name in `caller.Caller`."""
 
     kind: str
-    """`play`, `tell`, `wait`, `junk`, `deaf`, `vanish`, `take_over`, `settle`, `await_reply` or `listen`."""
+    """`play`, `tell`, `wait`, `cut`, `deaf`, `vanish`, `take_over`, `settle`, `await_reply` or `listen`."""
     until_ms: int = 0
     """play: up to here, on the tape."""
     pace: float = 1.0
@@ -105,7 +105,7 @@ class Step:
     text: str = ""
     """tell: the message."""
     size: int = 0
-    """junk: bytes of a binary frame that cannot be used."""
+    """cut: where each frame of audio is cut in two messages from now on, in bytes: in the middle of a sample."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def _wild_events(dice: Dice, length: int) -> list[tuple[int, Step]]:
                 away, detect = dice.seconds(0, 30), dice.pick((0.0, dice.seconds(0, 30)))
                 events.append((at, Step("vanish", seconds=away, detect=detect)))
             case 1:
-                events.append((at, Step("junk", size=dice.pick((1, 3, 641)))))
+                events.append((at, Step("cut", size=dice.pick((1, 3, 641)))))
             case 2:
                 events.append((at, Step("tell", text=dice.pick(_JUNK))))
             case 3:

@@ -53,7 +53,6 @@ EVENTS = [
     "error overloaded",
     "error final_timeout",
     "error tts_failed",
-    "error invalid_audio",
     "ended ('client_closed', 1000)",
     "ended ('cancelled', 1000)",
     "ended ('disconnected', 1000)",

@@ -47,7 +47,6 @@ _ERROR_CODES = (
     "agent_unreachable",
     "duplicate_request",
     "final_timeout",
-    "invalid_audio",
     "invalid_field",
     "invalid_json",
     "invalid_message",

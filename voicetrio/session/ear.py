@@ -90,7 +90,7 @@ class Ear:
         return self.clock.position(self.ring.head) * 1000 // SAMPLE_RATE
 
     def decode(self, frame: bytes) -> bytes:
-        """A client's frame as 16 kHz PCM; raises `RemoteError` for one that cannot be used."""
+        """A client's frame, of any length, as 16 kHz PCM."""
         return self._decoder.decode(frame)
 
     def resume(self) -> int:

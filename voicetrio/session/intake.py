@@ -38,9 +38,6 @@ from voicetrio.session.speaker import Speaker
 _SLICE_BYTES = SAMPLE_RATE * SAMPLE_BYTES
 """1 s: longer messages are heard in parts, so that not the whole of one is dropped when a part of it fits."""
 
-_ERROR_INTERVAL = 1.0
-"""Seconds between two `error` messages for bad audio: a client that gets its frames wrong sends fifty of them a second."""
-
 
 class Asked(Protocol):
     """What the session does for its intake."""
@@ -93,8 +90,6 @@ class Intake:
         self._gap_end_ms = 0
         self._limits = limits
         self._pressure = Backpressure(max_rate=limits.max_rate, max_backlog=int(limits.max_backlog * SAMPLE_RATE))
-        self._audio_error_at = -_ERROR_INTERVAL
-        self._audio_errors = 0
 
     async def serve(self, attachment: Attachment) -> None:
         """Read one connection until it is gone or was replaced by another one. Safe to cancel between messages."""
@@ -125,11 +120,7 @@ class Intake:
     def _hear(self, frame: bytes) -> None:
         now = trio.current_time()
         late = self._session.audio_came(now)
-        try:
-            pcm = self._ear.decode(frame)
-        except RemoteError as error:
-            self._refuse_audio(error)
-            return
+        pcm = self._ear.decode(frame)
         if late > 0:
             self.excuse(late)
         if len(pcm) <= _SLICE_BYTES:
@@ -161,15 +152,6 @@ class Intake:
         if self._pressure.due:
             for action in self._pressure.take_actions():
                 self._reporter.limited(action, at_ms=self._gap_end_ms)
-
-    def _refuse_audio(self, error: RemoteError) -> None:
-        self._audio_errors += 1
-        now = trio.current_time()
-        if now - self._audio_error_at < _ERROR_INTERVAL:
-            return
-        self._audio_error_at = now
-        count = f" ({self._audio_errors} such frames so far)" if self._audio_errors > 1 else ""
-        self._session.refuse(RemoteError(error.code, error.message + count))
 
     def _obey(self, text: str) -> None:
         try:
