@@ -79,7 +79,7 @@ async def test_voice_and_speed_change_the_sound():
     with trio.fail_after(30):
         async with open_worker(CONFIG) as client:
             usual = await client.speak(text)
-            assert seconds_of(await client.speak(text, speed=2.0)) == pytest.approx(seconds_of(usual) / 2, rel=0.2)
+            assert seconds_of(await client.speak(text, speed=2.0)) == pytest.approx(seconds_of(usual) / 2, rel=0.05)
             assert seconds_of(await client.speak(text, voice="de")) != pytest.approx(seconds_of(usual), rel=0.05)
             assert seconds_of(await client.speak(text, voice="en-us")) == pytest.approx(seconds_of(usual), rel=0.02)
             assert (await client.describe()).tts.default_voice == "en-us"
