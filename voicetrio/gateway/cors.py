@@ -4,12 +4,10 @@ The rule is that of sessions (`origin`), with one difference: with a GET to a pa
 That host's name may have been made to point at this machine (DNS rebinding), so on loopback the name counts, too.
 """
 
-from urllib.parse import urlsplit
-
 from quart import Response, request
 
 from voicetrio.gateway.house import House
-from voicetrio.gateway.origin import is_allowed, is_loopback
+from voicetrio.gateway.origin import is_allowed, is_known_host
 
 _PREFLIGHT_S = 600
 """Seconds that a browser remembers the answer to a preflight: a round trip less, and an operator's change is soon seen."""
@@ -19,7 +17,7 @@ def is_served(house: House) -> bool:
     """Whether the page that this request comes from, if any, may use this server."""
     origin, host = request.headers.get("Origin"), request.headers.get("Host")
     if origin is None and house.loopback_only:
-        return _is_known(host, house.allowed_origins)
+        return is_known_host(host, house.allowed_origins)
     return is_allowed(origin, host, house.allowed_origins, loopback_only=house.loopback_only)
 
 
@@ -43,15 +41,3 @@ def preflight(house: House, methods: str) -> Response:
         "Access-Control-Max-Age": str(_PREFLIGHT_S),
     }
     return Response("", status=204, content_type="text/plain", headers=headers)
-
-
-def _is_known(host: str | None, allowed: tuple[str, ...]) -> bool:
-    """Whether this machine is meant by its own name, or by one that the operator has named."""
-    if "*" in allowed:
-        return True
-    try:
-        return is_loopback(urlsplit(f"//{host or ''}").hostname or "") or (
-            host is not None and host.lower() in {urlsplit(origin).netloc.lower() for origin in allowed}
-        )
-    except ValueError:
-        return False
