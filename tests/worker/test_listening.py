@@ -72,3 +72,16 @@ def test_a_successors_socket_file_is_not_taken_away(tmp_path: Path):
         with socket.socket(socket.AF_UNIX) as successor:
             successor.bind(str(path))
     assert path.is_socket()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux shows open folders as paths")
+def test_a_path_may_be_longer_than_a_sockets_address(tmp_path: Path):
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    path = folder / "w.sock"
+    with bound_socket(f"unix:{path}") as (_, address):
+        assert address == f"unix:{path}"
+        assert path.is_socket()
+        with pytest.raises(SetupError, match="another process"), bound_socket(f"unix:{path}"):
+            pass
+    assert not path.exists()

@@ -26,7 +26,8 @@ from voicetrio.tokens import TokenConfig, TokenDesk, make_desk
 from voicetrio.vad.opening import open_detectors
 from voicetrio.worker.config import WorkerConfig
 from voicetrio.workers.pool import Pool, open_pool
-from voicetrio.workers.supervisor import Patience, Supervisor, private_sockets, supervised
+from voicetrio.workers.private_sockets import private_sockets
+from voicetrio.workers.supervisor import Patience, Supervisor, supervised
 
 log = structlog.get_logger()
 
@@ -143,6 +144,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     Raises:
         ConfigError: something that the settings ask for is not installed, or a secret's file is gone.
         ConfigError: a file of `workers.more` cannot be used any more, or no worker has the model of `session.model`.
+        SocketFolderError: nothing can be written to, and local workers need a folder.
         WorkerStartError: a local worker could not be started.
     """
     telemetry = make_telemetry()

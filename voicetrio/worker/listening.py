@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from voicetrio.core.socket_paths import fits, through_folder
 from voicetrio.worker.errors import SetupError
 
 BACKLOG = 100
@@ -18,7 +19,7 @@ BACKLOG = 100
 def bound_socket(listen: str) -> Iterator[tuple[socket.socket, str]]:
     """A listening socket and its address in the form of `WorkerConfig.listen`, with the port that was really taken.
 
-    A socket file that a dead worker left is replaced; ours is removed at the end.
+    A socket file that a dead worker left is replaced; ours is removed at the end. Its path may have any length on Linux.
 
     Raises:
         SetupError: the address is malformed, taken or not allowed.
@@ -59,7 +60,8 @@ def _bound_unix(listen: str, path: str) -> Iterator[socket.socket]:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_stale(path)
-        sock.bind(path)
+        with _short(path) as address:
+            sock.bind(address)
         sock.listen(BACKLOG)
         identity = os.stat(path)
     except (OSError, ValueError) as error:
@@ -85,11 +87,26 @@ def _remove_stale(path: str) -> None:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
-            probe.connect(path)
+            with _short(path) as address:
+                probe.connect(address)
         except ConnectionRefusedError:
             os.unlink(path)
             return
     raise OSError(errno.EADDRINUSE, "another process listens there")
+
+
+@contextmanager
+def _short(path: str) -> Iterator[str]:
+    """The same path, or one that a socket's address has room for, inside. Raises `OSError`."""
+    if fits(path) or not os.path.isdir("/proc/self/fd"):
+        yield path
+        return
+    folder, name = os.path.split(path)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield through_folder(descriptor, name)
+    finally:
+        os.close(descriptor)
 
 
 def _cannot_listen(listen: str, error: Exception) -> SetupError:

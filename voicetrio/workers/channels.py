@@ -6,6 +6,7 @@ spread over as many connections as they need, and health checks have one of thei
 must not look like one that hangs.
 """
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 import trio_asyncio  # before grpclib: it replaces functions of asyncio which grpclib takes hold of when imported
 from grpclib.client import Channel
 from grpclib.config import Configuration
+
+from voicetrio.core.socket_paths import fits, through_folder
 
 _CALLS_PER_CHANNEL = 64
 """Well below HTTP/2's customary 100: a reset stream counts until the worker has seen the reset."""
@@ -37,6 +40,8 @@ class Channels:
         self._address = address
         self._loop = loop
         self._shared: list[_Shared] = []
+        self._folder: int | None = None
+        """Descriptor of the socket's folder, where its path is too long for an address."""
         self._config = Configuration(
             http2_stream_window_size=_STREAM_WINDOW_BYTES, http2_connection_window_size=_CONNECTION_WINDOW_BYTES
         )
@@ -59,12 +64,25 @@ class Channels:
 
         async def connect() -> Channel:  # noqa: ASYNC124 - a channel takes the loop that it is made in
             if self._address.startswith("unix:"):
-                return Channel(path=self._address.removeprefix("unix:"), config=self._config)
+                return Channel(path=self._socket_path(), config=self._config)
             host, _, port = self._address.rpartition(":")
             return Channel(host.strip("[]"), int(port), config=self._config)
 
         channel: Channel = await trio_asyncio.aio_as_trio(connect, loop=self._loop)()
         return channel
+
+    def _socket_path(self) -> str:
+        """Shortened where it has to be. A folder that is not there yet fails as a connection, and is tried again then."""
+        path = self._address.removeprefix("unix:")
+        if fits(path) or not os.path.isdir("/proc/self/fd"):
+            return path
+        folder, name = os.path.split(path)
+        if self._folder is None:
+            try:
+                self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            except OSError:
+                return path
+        return through_folder(self._folder, name)
 
     async def aclose(self, *others: Channel) -> None:
         """Close all channels, and those that `make` gave. Calls that are under way break; the next one connects anew."""
@@ -78,3 +96,6 @@ class Channels:
                 channel.close()
 
         await trio_asyncio.aio_as_trio(close, loop=self._loop)()
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None

@@ -7,14 +7,11 @@ It runs in a session of its own, so that a Ctrl-C in the terminal reaches only u
 """
 
 import math
-import shutil
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -52,20 +49,6 @@ class Patience:
     """From the start of a process until it should be ready; more is reported, and no more than that."""
     backoff_max: float
     """Before a process that has died is started again."""
-
-
-@contextmanager
-def private_sockets(count: int) -> Iterator[list[str]]:
-    """Addresses of socket files that do not exist yet, in a folder of our own that is removed afterwards.
-
-    Their names differ: the operator knows a worker by the name of its socket file.
-    """
-    folder = tempfile.mkdtemp(prefix="voicetrio-")  # mode 0700
-    names = ["worker.sock", *(f"worker-{number}.sock" for number in range(2, count + 1))][:count]
-    try:
-        yield [f"unix:{Path(folder) / name}" for name in names]
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Supervisor:
