@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from voicetrio.core.rooms import RoomRefused, RoomTaken
-from voicetrio.core.token_request import TokenRequest
+from voicetrio.core.token_request import BadTokenRequest, TokenRequest
 from voicetrio.tokens import TokenDesk
 
 from .asking import config
@@ -45,3 +45,18 @@ async def test_it_goes_by_its_clocks(autojump_clock):
 def test_a_token_is_not_shown():
     desk = TokenDesk(config(), Signature(), clock=lambda: 0.0)
     assert "user-" not in repr(desk.issue(TokenRequest(name="Ann"))).partition("room=")[0]
+
+
+def test_a_token_that_is_too_large_takes_nobodys_room():
+    class TooLarge(Signature):
+        def sign(self, room: str, identity: str, request: TokenRequest) -> str:
+            if request.metadata:
+                raise BadTokenRequest("too large")
+            return super().sign(room, identity, request)
+
+    now_ms = 1_703_123_456_789
+    desk = TokenDesk(config(), TooLarge(), clock=lambda: 0.0, wall_clock_ms=lambda: now_ms)
+    room = f"session-{now_ms}-k3m9x7q2w"
+    with pytest.raises(BadTokenRequest):
+        desk.issue(TokenRequest(room=room, identity="ann", metadata="x"))
+    assert desk.issue(TokenRequest(room=room, identity="ben")).room == room

@@ -12,7 +12,7 @@ import jwt
 import pytest
 from livekit import api
 
-from voicetrio.core.token_request import TokenRequest
+from voicetrio.core.token_request import TOKEN_BYTES_MAX, BadTokenRequest, TokenRequest
 from voicetrio.tokens import make_signer
 
 from .asking import KEY, SECRET, config
@@ -62,6 +62,35 @@ def test_it_allows_to_publish_and_to_subscribe_in_one_room_for_a_quarter_of_an_h
     assert before <= claims["nbf"] <= time.time()
     assert (claims["iss"], claims["sub"]) == (KEY, "ann")
     assert set(claims) == {"iss", "sub", "nbf", "exp", "video"}, "no other right, of which there are many"
+
+
+@pytest.mark.parametrize(
+    ("request_", "fields"),
+    [
+        (TokenRequest(metadata="\x01" * 4096), "participant_metadata"),
+        (
+            TokenRequest(metadata="好" * 900, attributes={"a": "好" * 1200}),
+            "participant_attributes, participant_metadata",
+        ),
+        (
+            TokenRequest(agent_metadata='"' * 4096, metadata="\n" * 4000),
+            "room_config.agents.metadata, participant_metadata",
+        ),
+    ],
+)
+def test_a_token_fits_into_a_url_or_the_fields_that_are_too_large_are_named(request_: TokenRequest, fields: str):
+    with pytest.raises(BadTokenRequest) as caught:
+        sign(request_, agent_name="helper")
+    assert str(caught.value).startswith(f"{fields}: the token would have ")
+
+
+def test_each_field_alone_may_be_as_long_as_it_is_said():
+    for request_ in (
+        TokenRequest(metadata="好" * (4096 // 3)),
+        TokenRequest(attributes={"a": "x" * 4095}, metadata="x" * 4096),
+        TokenRequest(name="好" * 85, metadata='{"a": 1}' * 512),
+    ):
+        assert len(sign(request_)) <= TOKEN_BYTES_MAX
 
 
 def test_it_says_who_somebody_is():

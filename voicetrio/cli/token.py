@@ -30,11 +30,10 @@ def run_token(args: argparse.Namespace) -> int:
         return 2
     fields = [("room_name", args.room), ("participant_identity", args.identity), ("participant_name", args.name)]
     try:
-        request = parse_request(fields, agent_name=config.agent_name)
+        print(_issue(parse_request(fields, agent_name=config.agent_name), config))
     except BadTokenRequest as error:
         print(f"voicetrio: {error}", file=sys.stderr)
         return 1
-    print(_issue(request, config))
     return 0
 
 

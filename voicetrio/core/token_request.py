@@ -14,8 +14,13 @@ from voicetrio.core.errors import VoicetrioError
 
 NAME_MAX = 128
 """Characters of a room, an identity or a name; a session id has no more."""
+NAME_BYTES_MAX = 256
+"""Of the same in UTF-8: LiveKit's own limit, which it counts in bytes."""
 METADATA_MAX = 4096
-"""Bytes of metadata, and of all attributes together: a token is sent in a URL, and servers take 16 KiB of that."""
+"""Bytes of metadata, and of all attributes together."""
+TOKEN_BYTES_MAX = 15_360
+"""Of a whole token. It is sent in a URL, of which servers and proxies take 16 KiB, and the rest of that needs some, too.
+Letters that are not ASCII, quotes and control characters take up to 8 times their bytes there: as escapes, in base64."""
 ATTRIBUTES_MAX = 16
 
 _FIELDS = {
@@ -44,6 +49,14 @@ class TokenRequest:
     attributes: Mapping[str, str] = field(default_factory=dict)
     agent_metadata: str = ""
     """For the agent that is sent to the room."""
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the fields that can be long, by the names that a client has for them."""
+        return {
+            "participant_metadata": len(self.metadata.encode()),
+            "participant_attributes": sum(len(text.encode()) for pair in self.attributes.items() for text in pair),
+            "room_config.agents.metadata": len(self.agent_metadata.encode()),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +93,23 @@ def parse_request(fields: Iterable[tuple[str, Any]], *, agent_name: str) -> Toke
     )
 
 
+def check_token_size(token: str, request: TokenRequest) -> None:
+    """Raises:
+    BadTokenRequest: no server would take the token; the text names the fields that make it so large.
+    """
+    if len(token) <= TOKEN_BYTES_MAX:
+        return
+    sizes = {name: size for name, size in request.sizes().items() if size}
+    largest_first = sorted(sizes, key=lambda name: -sizes[name])
+    raise BadTokenRequest(
+        f"{', '.join(largest_first)}: the token would have {len(token)} bytes, and {TOKEN_BYTES_MAX} are the most that "
+        "fit into a URL; shorten them, or send a key by which the data can be looked up"
+    )
+
+
 def _label(given: Mapping[str, Any], meaning: str) -> str:
     field_name = _FIELDS[meaning][0]
-    text = _text(given.get(meaning, ""), field_name, NAME_MAX * 4)
+    text = _text(given.get(meaning, ""), field_name, NAME_BYTES_MAX)
     if len(text) > NAME_MAX:
         raise BadTokenRequest(f"{field_name}: must have at most {NAME_MAX} characters")
     # A name is shown to people and may have what scripts and emoji are joined with; the others go into logs.

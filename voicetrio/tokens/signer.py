@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from livekit import api
 
-from voicetrio.core.token_request import TokenRequest
+from voicetrio.core.token_request import TokenRequest, check_token_size
 from voicetrio.tokens.config import TokenConfig
 
 
@@ -19,6 +19,9 @@ class Signer:
         """A token to join this room as this participant, with the rest of what was asked for. Microseconds.
 
         It allows to publish and to subscribe in that room, and nothing else: no other room, no other name, no command.
+
+        Raises:
+            BadTokenRequest: it would be too large for a URL.
         """
         grants = api.VideoGrants(
             room_join=True,
@@ -40,4 +43,6 @@ class Signer:
         if self._agent_name:
             agent = api.RoomAgentDispatch(agent_name=self._agent_name, metadata=request.agent_metadata)
             token.with_room_config(api.RoomConfiguration(agents=[agent]))
-        return token.to_jwt()
+        signed: str = token.to_jwt()
+        check_token_size(signed, request)
+        return signed
