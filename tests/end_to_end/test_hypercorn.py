@@ -36,10 +36,67 @@ def wait_ready(run: Run, port: int) -> None:
         time.sleep(0.05)
 
 
+def hypercorn(port: int, *options: str) -> list[str]:
+    return [sys.executable, "-m", "hypercorn", *options, "--bind", f"127.0.0.1:{port}", "voicetrio.asgi:app"]
+
+
+INSTANT = {"VOICETRIO_STT__ENGINE": "instant", "VOICETRIO_TTS__ENGINE": "instant"}
+
+
+def test_several_processes_are_refused_and_none_goes_on(tmp_path: Path):
+    run = Run(hypercorn(free_port(), "-k", "trio", "-w", "2"), tmp_path / "run", INSTANT)
+    try:
+        run.wait(START_S)
+        assert "voicetrio serves with one process" in run.stderr
+        run.wait_gone()
+    finally:
+        run.kill()
+
+
+def test_another_event_loop_is_refused_in_one_sentence(tmp_path: Path):
+    run = Run(hypercorn(free_port(), "-k", "asyncio"), tmp_path / "run", INSTANT)
+    try:
+        run.wait(START_S)  # its exit code is 0: Hypercorn 0.18 forgets that of a process that has failed
+        assert run.stderr.count("voicetrio: this application runs under trio") == 1
+        run.wait_gone()
+    finally:
+        run.kill()
+
+
+def test_nobody_is_spoken_to_in_http2(tmp_path: Path):
+    port = free_port()
+    run = Run(hypercorn(port, "-k", "trio"), tmp_path / "run", INSTANT)
+    try:
+        wait_ready(run, port)
+        offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+        request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+        with socket.create_connection(("127.0.0.1", port), 10) as client:
+            for headers in (offer, b""):  # and the connection is as good as any
+                client.sendall(request + headers + b"\r\n")
+                answer = b""
+                while b'"service":"voicetrio"}' not in answer:
+                    data = client.recv(4096)
+                    assert data, answer
+                    answer += data
+                assert answer.startswith(b"HTTP/1.1 200 ")
+        with socket.create_connection(("127.0.0.1", port), 10) as client:
+            client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            assert client.recv(4096).startswith(b"HTTP/1.1 505 ")
+            assert client.recv(4096) == b""
+        run.send(signal.SIGTERM)
+        run.wait(STOP_S)
+        run.check_end()
+    finally:
+        run.kill()
+
+
 async def test_hypercorn_serves_the_app_and_ends_in_order(tmp_path: Path):
     port = free_port()
-    command = [sys.executable, "-m", "hypercorn", "-k", "trio", "--bind", f"127.0.0.1:{port}", "voicetrio.asgi:app"]
-    run = Run(command, tmp_path / "run", {**PATIENCE, "VOICETRIO_CONFIG": str(ROOT / "config" / "default.toml")})
+    run = Run(
+        hypercorn(port, "-k", "trio"),
+        tmp_path / "run",
+        {**PATIENCE, "VOICETRIO_CONFIG": str(ROOT / "config" / "default.toml")},
+    )
     try:
         await trio.to_thread.run_sync(wait_ready, run, port)
         async with open_client(f"ws://127.0.0.1:{port}") as client:

@@ -6,18 +6,27 @@ lifespan task and closed in it: one task owns it all, and the end of the lifespa
 """
 
 import os
+import sys
 from typing import Any
 
+import sniffio
 import structlog
 import trio
 
 from voicetrio.cli.compose import open_house
 from voicetrio.cli.logs import configure_logging
+from voicetrio.cli.only_one import only_process
 from voicetrio.core.errors import LocalError, VoicetrioError
 from voicetrio.gateway.app import make_gateway
 from voicetrio.gateway.connections import contain_connections
+from voicetrio.gateway.http1 import stay_with_http1
 from voicetrio.gateway.registry import Registry
 from voicetrio.settings import Settings, load_settings
+
+_NEEDS_TRIO = (
+    "this application runs under trio, and the ASGI server that has loaded it does not. Use `voicetrio serve`, or "
+    "`hypercorn -k trio voicetrio.asgi:app`; uvicorn and others that know only asyncio cannot run it"
+)
 
 log = structlog.get_logger()
 
@@ -27,16 +36,21 @@ class Application:
 
     def __init__(self) -> None:
         contain_connections()
+        stay_with_http1()
         self.gateway = make_gateway()
         self.settings: Settings | None = None
         """Set before the lifespan starts, or left to the environment."""
         self.failure: VoicetrioError | None = None
         """Why it failed, or does not serve any more; for whoever runs the app and can say more than the ASGI server."""
+        self.explains = False
+        """Whether whoever runs the app says by itself why it has failed: ASGI servers do so in the depth of a traceback."""
         self.over = trio.Event()
         """Set when the lifespan has ended, for whatever reason."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
+        if not _under_trio():
+            await _refuse_asyncio(scope, receive, send)
+        elif scope["type"] == "lifespan":
             await self._live(scope, receive, send)
         else:
             await self.gateway(scope, receive, send)
@@ -48,13 +62,14 @@ class Application:
                 files = [file for file in os.environ.get("VOICETRIO_CONFIG", "").split(os.pathsep) if file]
                 self.settings = load_settings(files, os.environ)
                 configure_logging(self.settings.log)
-            async with open_house(self.settings) as house:
-                self.gateway.house = house
-                served = True
-                try:
-                    await self.gateway(scope, receive, send)
-                finally:
-                    self.gateway.house = None
+            with only_process():
+                async with open_house(self.settings) as house:
+                    self.gateway.house = house
+                    served = True
+                    try:
+                        await self.gateway(scope, receive, send)
+                    finally:
+                        self.gateway.house = None
         except* VoicetrioError as group:
             self.failure = _first(group)
         except* Exception:
@@ -64,6 +79,8 @@ class Application:
         finally:
             self.over.set()
         if self.failure is not None and not served:
+            if not self.explains:
+                print(f"voicetrio: {self.failure}", file=sys.stderr, flush=True)
             await receive()
             await send({"type": "lifespan.startup.failed", "message": str(self.failure)})
 
@@ -78,6 +95,23 @@ class Application:
             await self.registry.send_away(self.settings.server.shutdown_grace)
         else:
             await trio.lowlevel.checkpoint()
+
+
+def _under_trio() -> bool:
+    # Not by asking trio: trio-asyncio, once imported, runs it below every loop of asyncio.
+    try:
+        return sniffio.current_async_library() == "trio"
+    except sniffio.AsyncLibraryNotFoundError:
+        return False
+
+
+async def _refuse_asyncio(scope: Any, receive: Any, send: Any) -> None:
+    """Under an event loop that is not trio's nothing here can run; say so before anything else fails."""
+    if scope["type"] != "lifespan":
+        raise RuntimeError(_NEEDS_TRIO)
+    print(f"voicetrio: {_NEEDS_TRIO}", file=sys.stderr, flush=True)
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": _NEEDS_TRIO})
 
 
 def _first(group: BaseExceptionGroup[VoicetrioError]) -> VoicetrioError:

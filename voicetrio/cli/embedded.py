@@ -11,6 +11,7 @@ import trio
 from voicetrio.cli.application import Application
 from voicetrio.cli.logs import configure_logging
 from voicetrio.cli.serve import serve
+from voicetrio.core.origins import bracketed, reachable_host
 from voicetrio.settings import Settings, load_settings
 
 _PROBE_TIMEOUT = 0.5
@@ -35,9 +36,9 @@ async def open_server(config_files: Sequence[str], server: str | None, err: Text
         yield server
         return
     settings = load_settings(config_files, os.environ)
-    host = settings.server.host if settings.server.host not in ("0.0.0.0", "::") else "127.0.0.1"
+    host = reachable_host(settings.server.host)
     if await _answers(host, settings.server.port):
-        yield f"ws://{host}:{settings.server.port}"
+        yield f"ws://{bracketed(host)}:{settings.server.port}"
         return
     print("voicetrio: no server is running here; starting one for this call", file=err, flush=True)
     own = _for_one_call(settings)

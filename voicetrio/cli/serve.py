@@ -6,13 +6,10 @@ a second signal ends all of it at once
 
 import argparse
 import os
-import shutil
 import signal
 import socket
 import sys
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 
 import hypercorn.trio
 import trio
@@ -20,6 +17,7 @@ from hypercorn.config import Config
 from hypercorn.utils import LifespanFailureError
 
 from voicetrio.cli.application import Application, app
+from voicetrio.cli.banner import banner
 from voicetrio.cli.logs import configure_logging
 from voicetrio.core.errors import VoicetrioError
 from voicetrio.settings import ConfigError, Settings, load_settings
@@ -94,6 +92,7 @@ async def serve(
     config.websocket_ping_interval = 20.0  # seconds: below the idle limits of common proxies
     application.settings = settings
     application.failure = None
+    application.explains = True
     application.over = trio.Event()
 
     async def trigger() -> None:
@@ -176,28 +175,5 @@ async def _serve_with_signals(settings: Settings) -> None:
                 async with trio.open_nursery() as server:
                     host, port = await server.start(partial(serve, settings, stopping=stopping))
                     ready = True
-                    _announce(host, port)
+                    print(banner(host, port), flush=True)
             nursery.cancel_scope.cancel(reason="the server has ended")
-
-
-def _announce(host: str, port: int) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    server = "" if (shown, port) == ("127.0.0.1", 8000) else f" --server ws://{shown}:{port}"
-    command = _own_command()
-    print(
-        f"voicetrio {version('voicetrio')} is listening on http://{shown}:{port}\n"
-        f"  talk to it     ws://{shown}:{port}/ws/my-session\n"
-        f"  try it         {command} transcribe FILE{server}\n"
-        f"                 {command} say 'Hello there.' -o hello.wav{server}\n"
-        f"  look at it     http://{shown}:{port}/readyz   http://{shown}:{port}/metrics\n"
-        "  stop it        Ctrl-C",
-        flush=True,
-    )
-
-
-def _own_command() -> str:
-    """How a person calls `voicetrio` from here: by its name if the shell finds it, else by its path."""
-    beside = Path(sys.executable).with_name("voicetrio")
-    if shutil.which("voicetrio") is not None or not beside.exists():
-        return "voicetrio"
-    return os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from voicetrio.cli.compose import admin_key
 from voicetrio.core.errors import VoicetrioError
+from voicetrio.core.origins import bracketed, reachable_host
 from voicetrio.settings import ConfigError, Settings, load_settings
 
 _PATIENCE = 10.0
@@ -90,8 +91,7 @@ def run_workers(args: argparse.Namespace) -> int:
 def server_url(settings: Settings, server: str | None) -> str:
     """Where the fleet is asked for. `server` may be written http(s):// or ws(s)://. Raises `NoFleet`."""
     if server is None:
-        host = settings.server.host if settings.server.host not in ("0.0.0.0", "::") else "127.0.0.1"
-        server = f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
+        server = f"http://{bracketed(reachable_host(settings.server.host))}:{settings.server.port}"
     try:
         parts = urlsplit(server)
         scheme = {"ws": "http", "wss": "https", "http": "http", "https": "https"}[parts.scheme]
