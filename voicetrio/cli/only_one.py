@@ -11,8 +11,8 @@ and the kernel frees it when that process is gone, however it ends.
 import fcntl
 import multiprocessing
 import os
+import platform
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +60,7 @@ def _name_of(parent: int) -> str:
 
 @contextmanager
 def _claim(name: str) -> Iterator[None]:
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as held:
             try:
                 held.bind(f"\0{name}")  # an abstract name: no file, nothing to clean up

@@ -26,5 +26,5 @@ async def _refuse_http2(protocol: H11Protocol, request: h11.Request) -> None:
 
 def stay_with_http1() -> None:
     """Let Hypercorn, whoever starts it in this process, speak HTTP/1.1 where there is no TLS."""
-    H11Protocol._check_protocol = _stay  # type: ignore[method-assign]
-    H11Protocol._create_stream = _refuse_http2  # type: ignore[method-assign]
+    H11Protocol._check_protocol = _stay  # type: ignore[method-assign, assignment]
+    H11Protocol._create_stream = _refuse_http2  # type: ignore[method-assign, assignment]
