@@ -24,6 +24,7 @@ from voicetrio.worker.host_messages import (
     Opened,
     Ready,
     Refused,
+    Running,
     encode_frame,
 )
 
@@ -41,9 +42,11 @@ class Host(EngineHost):
         requests_out, self._requests_in = os.pipe()
         fcntl.fcntl(self._requests_in, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         replies_out, replies_in = os.pipe()
-        self._pipes = [requests_out, replies_out, replies_in]
+        self._descriptors = [requests_out, replies_out, replies_in]
         self._ended = False
         self._answers: list[HostReply] = []
+        self.announced: list[set[int]] = []
+        """What it said that it works on, one after the other."""
         self._reader = FrameDecoder()
         self.on_reply: Callable[[HostReply], None] = lambda reply: None
         super().__init__(engine, requests_out, replies_in)
@@ -64,16 +67,19 @@ class Host(EngineHost):
             self.run()
         finally:
             self.end()
-            for pipe in self._pipes:
+            for pipe in self._descriptors:
                 os.close(pipe)
         assert isinstance(self._answers[0], Ready)
         return self._answers[1:]
 
     def _reply(self, reply: HostReply) -> None:
         super()._reply(reply)
-        [read] = self._reader.feed(os.read(self._pipes[1], 1 << 16))
-        self._answers.append(read)
-        self.on_reply(read)
+        [read] = self._reader.feed(os.read(self._descriptors[1], 1 << 16))
+        if isinstance(read, Running):
+            self.announced.append(set(read.stream_ids))
+        else:
+            self._answers.append(read)
+            self.on_reply(read)
 
 
 def converse(host: Host, asked: dict[int, list[HostRequest]]) -> None:
@@ -94,8 +100,8 @@ def converse(host: Host, asked: dict[int, list[HostRequest]]) -> None:
         host.post(requests.pop(0))
 
 
-def opened(stream_id: int, *hot_words: str) -> Open:
-    return Open(stream_id, StreamOptions(f"s{stream_id}", "en", hot_words))
+def opened(stream_id: int, *hot_words: str, alone: bool = False) -> Open:
+    return Open(stream_id, StreamOptions(f"s{stream_id}", "en", hot_words, alone=alone))
 
 
 def audio(stream_id: int, start: int = 0, pcm: bytes = HALF_SECOND) -> Accept:

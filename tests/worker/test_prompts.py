@@ -12,9 +12,9 @@ from tests.fakes.prompted_engine import ENTRY
 from voicetrio.v1 import worker_pb2 as pb
 from voicetrio.worker import engine_pool
 from voicetrio.worker.config import WorkerConfig
-from voicetrio.worker.engine_process import EngineProcess
 from voicetrio.worker.engines.contract import HearingSetup
 from voicetrio.worker.engines.registry import HEARING
+from voicetrio.worker.hearing_process import HearingProcess
 
 from .worker_client import open_worker, text_of
 
@@ -29,11 +29,11 @@ sys.exit(main("prompted", "{}"))
 """
 
 
-class PromptedProcess(EngineProcess):
+class PromptedProcess(HearingProcess):
     """An engine process that knows the test's engine, too."""
 
-    def __init__(self, engine: str, setup: HearingSetup, streams_max: int) -> None:
-        super().__init__(engine, setup, streams_max)
+    def __init__(self, engine: str, setup: HearingSetup, streams_max: int, environment: dict[str, str]) -> None:
+        super().__init__(engine, setup, streams_max, environment)
         self._command = [sys.executable, "-P", "-c", HOST]
 
 
@@ -41,7 +41,7 @@ class PromptedProcess(EngineProcess):
 def config(request, monkeypatch) -> WorkerConfig:
     own_process = request.param == "in its own"
     monkeypatch.setitem(HEARING, "prompted", replace(ENTRY, own_process=own_process))
-    monkeypatch.setattr(engine_pool, "EngineProcess", PromptedProcess)
+    monkeypatch.setattr(engine_pool, "HearingProcess", PromptedProcess)
     return WorkerConfig("127.0.0.1:0", stt_engine="prompted", tts_engine="none", stt_processes=1, stt_slots=2)
 
 

@@ -9,7 +9,7 @@ import trio
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
-from voicetrio.worker import engine_link
+from voicetrio.worker import host_link
 from voicetrio.worker.config import WorkerConfig
 
 from .worker_client import RATE, TRANSCRIPTS, open_worker, speech, text_of, until
@@ -142,7 +142,7 @@ async def test_a_worker_without_a_live_engine_process_is_not_serving(tmp_path):
 
 
 async def test_an_engine_process_that_hangs_is_replaced(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_link, "CALL_TIMEOUT", 1.0)
+    monkeypatch.setattr(host_link, "CALL_TIMEOUT", 1.0)
     with trio.fail_after(60):
         async with open_worker(config(tmp_path, stt_processes=1)) as client, client.transcribe() as stream:
             await stream.config()

@@ -8,6 +8,7 @@
     +-- WorkerError                 a worker refused, failed or fell silent
     |   +-- WorkerUnavailable       nobody answers there; another worker, or the same one later, may
     |   |   +-- WorkerDraining      it answers, and is about to end: its stream was left for another worker's
+    |   |   +-- WorkerCrashed       its engine died of what it was given, or of what others gave it at the same time
     |   +-- WorkerBusy              no slot is free
     |   +-- WorkerRejected          the request itself cannot be served (an unknown voice or language)
     +-- AgentError                  an agent refused, failed or fell silent: told to the client by its code
@@ -57,6 +58,17 @@ class WorkerUnavailable(WorkerError):
 
 class WorkerDraining(WorkerUnavailable):
     """A worker that is about to end was left in the middle of a segment, which goes on with another one."""
+
+
+class WorkerCrashed(WorkerUnavailable):
+    """The engine's process died, or hung and was ended, while it worked on what this call had given it.
+
+    Perhaps it was that of another call which it worked on at the same time. What is given to an engine alone, and three
+    times in all, is not given to any engine again.
+    """
+
+    text_range: tuple[int, int] | None = None
+    """Of an engine that speaks: the characters of the request's text that it died of, from and up to; None: not known."""
 
 
 class WorkerBusy(WorkerError):

@@ -25,6 +25,8 @@ class Segment:
     """When it ended, in seconds of the session's monotonic clock."""
     prompt: str | None = None
     """What an encoder-decoder engine was given as its context; None before it was sent. A replay gives the same."""
+    crashes: int = 0
+    """How often an engine died that worked on it, perhaps together with others."""
 
 
 class Segments:
@@ -109,6 +111,19 @@ class Segments:
         if not self._pending or self._pending[0].segment_id != segment_id or self._pending[0].end is None:
             return None
         return self._pending.popleft()
+
+    def give_up(self, segment: Segment, head: int) -> int:
+        """Nobody will transcribe this one, which is pending; what an open one gets after `head` is a segment of its own.
+
+        Returns one past its last sample that was given up.
+        """
+        self._pending.remove(segment)
+        if segment.end is not None:
+            return segment.end
+        self._floor = head
+        self._pending.append(Segment(self._next_id, head))
+        self._next_id += 1
+        return head
 
     def abandon(self, head: int, *, renumber: bool = True) -> int:
         """Give up every ended segment, and what the open one holds before `head`: nobody will transcribe them.

@@ -52,6 +52,7 @@ _ERROR_CODES = (
     "invalid_message",
     "message_too_large",
     "overloaded",
+    "recognizer_failed",
     "recognizer_rejected",
     "reply_too_long",
     "text_too_long",

@@ -114,6 +114,14 @@ class Answers:
         """No segment's audio up to now will be answered; an open one goes on from here, see `Segments.abandon`."""
         self._commit(self._segments.abandon(self._ring.head, renumber=renumber), now=now)
 
+    def give_up(self, segment: Segment, *, now: float) -> int:
+        """Drop one that will not be answered; see `Segments.give_up`."""
+        oldest = segment is self._segments.pending[0]
+        end = self._segments.give_up(segment, self._ring.head)
+        if oldest:
+            self._commit(end, now=now)
+        return end
+
     def forget_consumed(self, position: int) -> None:
         """What was heard from `position` on has to be heard again, by another recogniser."""
         self.consumed = min(self.consumed, position)

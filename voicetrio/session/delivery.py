@@ -39,6 +39,10 @@ stream that is open already needs far less, and one that is not may have to wait
 _OWED_CHECK = 0.5
 """Seconds between looks at a worker that owes an answer."""
 
+_LAST_WORDS = 0.5
+"""Seconds for what a worker said before it ended the stream, and why it did: a message that could not be sent to it does
+not tell. It has come by then, or never will."""
+
 
 class Desk(Protocol):
     """What a delivery needs of its session's recognition."""
@@ -63,6 +67,10 @@ class Desk(Protocol):
     def audio_sent(self) -> None: ...
     def answered(self) -> None:
         """A final has come."""
+        ...
+
+    def was_quiet(self, seconds: float) -> None:
+        """The worker has said something of the audio again, after so long."""
         ...
 
 
@@ -104,6 +112,8 @@ class Delivery:
         self.sent = checkpoint.buffer_offset
         """Audio before this sample was sent on this stream, or needs not be."""
         self._opened_at = self._heard_at = trio.current_time()
+        self._asked_at: float | None = None
+        """When audio was sent of which the worker has not said anything yet; None: it has, of all."""
         self.draining = trio.Event()
         """Set when the worker has said that it is about to end."""
         self._leaving = trio.Event()
@@ -117,6 +127,13 @@ class Delivery:
     def served_for(self) -> float:
         """Seconds from the opening to the last sign of life."""
         return self._heard_at - self._opened_at
+
+    def quiet(self, now: float) -> float:
+        """Seconds for which the worker has had audio and has said nothing of it: no words, and not that there are none.
+
+        That it is working does not count. However long it takes, the client has no part in it.
+        """
+        return 0.0 if self._asked_at is None else now - self._asked_at
 
     async def run(self) -> None:
         """Use the stream until it is not wanted any more. Safe to cancel.
@@ -133,6 +150,9 @@ class Delivery:
                 await task()
             except WorkerError as error:
                 failure = error
+                if task == self._send:
+                    with trio.move_on_after(_LAST_WORDS):
+                        await trio.sleep_forever()  # until the receiver knows why
             nursery.cancel_scope.cancel(reason="this recogniser stream is over")
 
         async with trio.open_nursery() as nursery:
@@ -201,20 +221,33 @@ class Delivery:
             if not self._prompted:
                 await self._prompt(segment)
             start, self.sent = self.sent, self.sent + samples
+            self._note_asked()
             await self._stream.send_audio(segment.segment_id, start, self._ring.read(start, self.sent))
             self._desk.audio_sent()
             return True
         if segment.end is not None and self.sent >= segment.end:
             self._ended_id = segment.segment_id
+            self._note_asked()
             await self._stream.end_segment(segment.segment_id, segment.end)
             return True
         return False
+
+    def _note_asked(self) -> None:
+        if self._asked_at is None:
+            self._asked_at = trio.current_time()
+
+    def _note_answer(self) -> None:
+        if self._asked_at is not None:
+            self._desk.was_quiet(self._heard_at - self._asked_at)
+            self._asked_at = None
 
     async def _receive(self) -> None:
         while True:
             reply = await self._stream.receive()
             self._heard_at = trio.current_time()
             self._progress()
+            if isinstance(reply, Hypothesis):
+                self._note_answer()
             match reply:
                 case Working():
                     continue

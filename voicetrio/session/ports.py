@@ -40,6 +40,8 @@ class StreamConfig:
     partials: bool
     model: str = ""
     """Engine and model, as `Recognizer.models` has them; empty: the server's default."""
+    alone: bool = False
+    """Whether its audio may have crashed an engine before: it is not to be decoded together with that of others."""
 
 
 class RecognizerStream(Protocol):
@@ -72,7 +74,9 @@ class RecognizerStream(Protocol):
     async def end_segment(self, segment_id: int, end_sample: int) -> None: ...
 
     async def receive(self) -> Hypothesis | Working | Draining:
-        """The next answer. Raises `WorkerError` when the stream has ended or broken."""
+        """The next answer. Raises `WorkerError` when the stream has ended or broken: `WorkerCrashed` when the engine may
+        have died of the oldest segment that has not had its final.
+        """
         ...
 
 
@@ -118,7 +122,10 @@ class SpeechAudio:
 
 class SpeechStream(Protocol):
     async def receive(self) -> SpeechAudio | None:
-        """The next piece; None at the end. Raises `WorkerError` when the synthesis failed."""
+        """The next piece; None at the end.
+
+        Raises `WorkerError` when the synthesis failed: `WorkerCrashed` when the text is not to be tried again, anywhere.
+        """
         ...
 
 

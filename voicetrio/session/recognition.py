@@ -5,8 +5,8 @@ segment stays in the ring until its final is here. When a stream breaks, or a wo
 another stream is opened and what is not committed is sent again from the ring. It is one loop, so a stream that fails
 while it recovers from another's failure is the next turn of it, never a recovery within a recovery. When no worker can
 be had within the recovery timeout, the waiting segments are given up, the client is told so, and the session goes on:
-the next speech tries again. Workers that are there and stay busy are told as an overload, which ends the session. One that
-is about to end is left in order, see `relay`.
+the next speech tries again. A segment on which engines die is given up alone, after three of them. Workers that are there
+and stay busy are told as an overload, which ends the session. One that is about to end is left in order, see `relay`.
 """
 
 import math
@@ -16,7 +16,7 @@ import trio
 
 from voicetrio.core.backpressure import EXCUSE_LIFE
 from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits
-from voicetrio.core.errors import WorkerBusy, WorkerError, WorkerRejected
+from voicetrio.core.errors import WorkerBusy, WorkerCrashed, WorkerError, WorkerRejected
 from voicetrio.core.ring import RingBuffer
 from voicetrio.core.segments import Segments
 from voicetrio.core.wal import WriteAheadLog
@@ -25,6 +25,13 @@ from voicetrio.session.delivery import CHUNK_MIN, Delivery
 from voicetrio.session.log import SessionLog
 from voicetrio.session.ports import Recognizer, RecognizerStream, StreamConfig, Telemetry
 from voicetrio.session.relay import RETRY_BUSY_MAX, RETRY_FIRST, RETRY_MAX, Relay
+
+_CRASHES_MAX = 3
+"""How often a segment is given to an engine that dies of it, whichever that is. The first time others may have been
+decoded with it, and be to blame; after that it is decoded alone."""
+
+_QUIET_MIN = 0.5
+"""Seconds that a worker may take for an answer like any other: what comes meanwhile does not pile up."""
 
 
 class Recognition:
@@ -68,6 +75,8 @@ class Recognition:
         """Whether there ever was a stream."""
         self._broken_at: float | None = None
         self._away_since: float | None = None
+        self._furthest = 0
+        """Audio before this sample was heard by one stream or another."""
         self._excused = 0
         self._excused_until = -math.inf
 
@@ -125,13 +134,15 @@ class Recognition:
         self._excused_until = max(self._excused_until, now + max(seconds, EXCUSE_LIFE))
 
     def excess(self, now: float) -> int:
-        """The backlog without what is not the client's fault: audio that came while no worker was there, or is sent
-        again, or was excused.
+        """The backlog without what is not the client's fault: audio that came while no worker was there, or none that said
+        anything about it, or is sent again, or was excused.
         """
         backlog = self.backlog
         excused = self._excused
         if self._away_since is not None:
             excused += int((now - self._away_since) * SAMPLE_RATE)
+        elif self._delivery is not None and (quiet := self._delivery.quiet(now)) > _QUIET_MIN:
+            excused += int(quiet * SAMPLE_RATE)
         if excused == 0:
             return backlog
         caught_up = backlog <= int(self._limits.max_backlog * SAMPLE_RATE) // 4
@@ -174,6 +185,7 @@ class Recognition:
             hot_words=config.hot_words,
             partials=config.enable_partial_transcripts,
             model=config.model,
+            alone=any(segment.crashes for segment in self._segments.pending),
         )
 
     async def wait_work(self) -> None:
@@ -192,13 +204,18 @@ class Recognition:
         self._work.set()
         self._idle.set()
 
+    def was_quiet(self, seconds: float) -> None:
+        if seconds > _QUIET_MIN:
+            self._excused += int(seconds * SAMPLE_RATE)
+
     # -- streams, one after the other ---------------------------------------------------------------------------------
 
     async def _with_streams(self) -> None:
         """Open streams, one after the other, until nothing is pending and none is wanted.
 
-        Raises the last `WorkerError` when, for the recovery timeout since the first failure, none gave a final, and
-        none did well for that long either; `WorkerBusy` sooner, if the session never had a stream.
+        Raises the last `WorkerError` when, for the recovery timeout since the first failure, none gave a final or got
+        further than those before it, and none did well for that long either; `WorkerBusy` sooner, if the session never
+        had a stream. Engines that die are no such failure: how often they may is counted, see `_note_crash`.
         """
         failing_since: float | None = None
         busy_since: float | None = None
@@ -218,15 +235,20 @@ class Recognition:
             except WorkerRejected:
                 raise
             except WorkerError as error:
+                crashed = isinstance(error, WorkerCrashed)
+                if crashed and self._segments.pending:
+                    self._note_crash(error)
                 if not self._segments.pending:
                     return
                 busy = isinstance(error, WorkerBusy)
                 delivery = relay.delivery
+                further = self._answers.consumed > self._furthest
+                self._furthest = max(self._furthest, self._answers.consumed)
                 if delivery is not None:
-                    self._note_broken()
+                    self._note_broken(delivery)
                 well = delivery is not None and delivery.served_for > self._limits.recovery_timeout
                 now = trio.current_time()
-                if self._segments.finished > settled or well or failing_since is None:
+                if self._segments.finished > settled or well or further or crashed or failing_since is None:
                     failing_since = now
                     pause = RETRY_FIRST
                 deadline = failing_since + self._limits.recovery_timeout
@@ -269,9 +291,24 @@ class Recognition:
         )
         return self._delivery
 
-    def _note_broken(self) -> None:
+    def _note_crash(self, error: WorkerError) -> None:
+        """An engine died that worked on the oldest segment. What does so again and again is given up; the rest is not."""
+        segment = self._segments.pending[0]
+        segment.crashes += 1
+        self._log.warning("engine_crashed_on_segment", segment_id=segment.segment_id, crashes=segment.crashes)
+        if segment.crashes < _CRASHES_MAX:
+            return
+        start = segment.start
+        end = self._answers.give_up(segment, now=trio.current_time())
+        self._telemetry.segment_lost()
+        self._log.error("segments_lost", count=1, error=type(error).__name__)
+        self._events.lost(1, start, end, error)
+        self._idle.set()
+
+    def _note_broken(self, delivery: Delivery) -> None:
         """A stream has failed that owed something; what it had heard has to be heard again."""
         now = trio.current_time()
+        self.was_quiet(delivery.quiet(now))
         self._telemetry.worker_recovery()
         self._hear_again()
         self._away_since = now
@@ -322,5 +359,7 @@ def explain_loss(segments: int, error: WorkerError) -> tuple[str, str]:
             return "overloaded", f"{what}: all speech-to-text workers are busy. Try again later."
         case WorkerRejected():
             return "recognizer_rejected", f"{what}: {error}"
+        case WorkerCrashed():
+            return "recognizer_failed", f"{what}: the recogniser fails on it, whichever is asked. Speech goes on."
         case _:
             return "worker_unavailable", f"{what}: no speech-to-text worker answered. Speech will be heard again soon."

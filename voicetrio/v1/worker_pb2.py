@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voicetrio/v1/worker.proto\x12\x0cvoicetrio.v1\"\x11\n\x0f\x44\x65scribeRequest\"\x87\x01\n\x0b\x44\x65scription\x12\x32\n\x03stt\x18\x01 \x01(\x0b\x32%.voicetrio.v1.SpeechToTextDescription\x12\x32\n\x03tts\x18\x02 \x01(\x0b\x32%.voicetrio.v1.TextToSpeechDescription\x12\x10\n\x08\x64raining\x18\x03 \x01(\x08\"\x9e\x01\n\x17SpeechToTextDescription\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12\x11\n\tlanguages\x18\x04 \x03(\t\x12\x16\n\x0esample_rate_hz\x18\x05 \x01(\x05\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x14\n\x0cslots_in_use\x18\x07 \x01(\x05\"\xb6\x01\n\x17TextToSpeechDescription\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12#\n\x06voices\x18\x02 \x03(\x0b\x32\x13.voicetrio.v1.Voice\x12\x15\n\rdefault_voice\x18\x03 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x04 \x01(\x05\x12\x12\n\nword_marks\x18\x05 \x01(\x08\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x14\n\x0cslots_in_use\x18\x07 \x01(\x05\"\'\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\"\xdd\x01\n\x11TranscribeRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.voicetrio.v1.StreamConfigH\x00\x12\x33\n\rsegment_start\x18\x02 \x01(\x0b\x32\x1a.voicetrio.v1.SegmentStartH\x00\x12)\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x18.voicetrio.v1.AudioChunkH\x00\x12/\n\x0bsegment_end\x18\x04 \x01(\x0b\x32\x18.voicetrio.v1.SegmentEndH\x00\x42\t\n\x07request\"Y\n\x0cStreamConfig\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x11\n\thot_words\x18\x03 \x03(\t\x12\x10\n\x08partials\x18\x04 \x01(\x08\":\n\x0cSegmentStart\x12\x12\n\nsegment_id\x18\x01 \x01(\x03\x12\x16\n\x0einitial_prompt\x18\x02 \x01(\t\"C\n\nAudioChunk\x12\x12\n\nsegment_id\x18\x01 \x01(\x03\x12\x14\n\x0cstart_sample\x18\x02 \x01(\x03\x12\x0b\n\x03pcm\x18\x03 \x01(\x0c\"4\n\nSegmentEnd\x12\x12\n\nsegment_id\x18\x01 \x01(\x03\x12\x12\n\nend_sample\x18\x02 \x01(\x03\"\xce\x01\n\x0fTranscribeReply\x12,\n\x06opened\x18\x01 \x01(\x0b\x32\x1a.voicetrio.v1.StreamOpenedH\x00\x12.\n\nhypothesis\x18\x02 \x01(\x0b\x32\x18.voicetrio.v1.HypothesisH\x00\x12(\n\x07working\x18\x03 \x01(\x0b\x32\x15.voicetrio.v1.WorkingH\x00\x12*\n\x08\x64raining\x18\x04 \x01(\x0b\x32\x16.voicetrio.v1.DrainingH\x00\x42\x07\n\x05reply\"m\n\x0cStreamOpened\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x05 \x01(\x05\"\x1d\n\x07Working\x12\x12\n\nsegment_id\x18\x01 \x01(\x03\" \n\x08\x44raining\x12\x14\n\x0cremaining_ms\x18\x01 \x01(\x05\"\xca\x01\n\nHypothesis\x12\x12\n\nsegment_id\x18\x01 \x01(\x03\x12\r\n\x05\x66inal\x18\x02 \x01(\x08\x12\x17\n\x0f\x63onsumed_sample\x18\x03 \x01(\x03\x12!\n\x05words\x18\x04 \x03(\x0b\x32\x12.voicetrio.v1.Word\x12\x14\n\x0cstable_words\x18\x05 \x01(\x05\x12\x17\n\nconfidence\x18\x06 \x01(\x02H\x00\x88\x01\x01\x12\x10\n\x08language\x18\x07 \x01(\t\x12\r\n\x05gated\x18\x08 \x03(\tB\r\n\x0b_confidence\"f\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x14\n\x0cstart_sample\x18\x02 \x01(\x03\x12\x12\n\nend_sample\x18\x03 \x01(\x03\x12\x17\n\nconfidence\x18\x04 \x01(\x02H\x00\x88\x01\x01\x42\r\n\x0b_confidence\"?\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\r\n\x05speed\x18\x03 \x01(\x01\"s\n\x0fSynthesizeReply\x12\x14\n\x0cstart_sample\x18\x01 \x01(\x03\x12\x0b\n\x03pcm\x18\x02 \x01(\x0c\x12%\n\x05marks\x18\x03 \x03(\x0b\x32\x16.voicetrio.v1.WordMark\x12\x16\n\x0esample_rate_hz\x18\x04 \x01(\x05\"J\n\x08WordMark\x12\x13\n\x0btext_offset\x18\x01 \x01(\x05\x12\x13\n\x0btext_length\x18\x02 \x01(\x05\x12\x14\n\x0cstart_sample\x18\x03 \x01(\x03\x32N\n\x06Worker\x12\x44\n\x08\x44\x65scribe\x12\x1d.voicetrio.v1.DescribeRequest\x1a\x19.voicetrio.v1.Description2`\n\x0cSpeechToText\x12P\n\nTranscribe\x12\x1f.voicetrio.v1.TranscribeRequest\x1a\x1d.voicetrio.v1.TranscribeReply(\x01\x30\x01\x32^\n\x0cTextToSpeech\x12N\n\nSynthesize\x12\x1f.voicetrio.v1.SynthesizeRequest\x1a\x1d.voicetrio.v1.SynthesizeReply0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voicetrio/v1/worker.proto\x12\x0cvoicetrio.v1\"\x11\n\x0f\x44\x65scribeRequest\"\x87\x01\n\x0b\x44\x65scription\x12\x32\n\x03stt\x18\x01 \x01(\x0b\x32%.voicetrio.v1.SpeechToTextDescription\x12\x32\n\x03tts\x18\x02 \x01(\x0b\x32%.voicetrio.v1.TextToSpeechDescription\x12\x10\n\x08\x64raining\x18\x03 \x01(\x08\"\x9e\x01\n\x17SpeechToTextDescription\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12\x11\n\tlanguages\x18\x04 \x03(\t\x12\x16\n\x0esample_rate_hz\x18\x05 \x01(\x05\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x14\n\x0cslots_in_use\x18\x07 \x01(\x05\"\xb6\x01\n\x17TextToSpeechDescription\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12#\n\x06voices\x18\x02 \x03(\x0b\x32\x13.voicetrio.v1.Voice\x12\x15\n\rdefault_voice\x18\x03 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x04 \x01(\x05\x12\x12\n\nword_marks\x18\x05 \x01(\x08\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x14\n\x0cslots_in_use\x18\x07 \x01(\x05\"\'\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\"\xdd\x01\n\x11TranscribeRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.voicetrio.v1.StreamConfigH\x00\x12\x33\n\rsegment_start\x18\x02 \x01(\x0b\x32\x1a.voicetrio.v1.SegmentStartH\x00\x12)\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x18.voicetrio.v1.AudioChunkH\x00\x12/\n\x0bsegment_end\x18\x04 \x01(\x0b\x32\x18.voicetrio.v1.SegmentEndH\x00\x42\t\n\x07request\"h\n\x0cStreamConfig\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x11\n\thot_words\x18\x03 \x03(\t\x12\x10\n\x08partials\x18\x04 \x01(\x08\x12\r\n\x05\x61lone\x18\x05 \x01(\x08\":\n\x0cSegmentStart\x12\x12\n\nsegment_id\x18\x01 \x01(\x03\x12\x16\n\x0einitial_prompt\x18\x02 \x01(\t\"C\n\nAudioChunk\x12\x12\n\nsegment_id\x18\x01 \x01(\x03\x12\x14\n\x0cstart_sample\x18\x02 \x01(\x03\x12\x0b\n\x03pcm\x18\x03 \x01(\x0c\"4\n\nSegmentEnd\x12\x12\n\nsegment_id\x18\x01 \x01(\x03\x12\x12\n\nend_sample\x18\x02 \x01(\x03\"\xce\x01\n\x0fTranscribeReply\x12,\n\x06opened\x18\x01 \x01(\x0b\x32\x1a.voicetrio.v1.StreamOpenedH\x00\x12.\n\nhypothesis\x18\x02 \x01(\x0b\x32\x18.voicetrio.v1.HypothesisH\x00\x12(\n\x07working\x18\x03 \x01(\x0b\x32\x15.voicetrio.v1.WorkingH\x00\x12*\n\x08\x64raining\x18\x04 \x01(\x0b\x32\x16.voicetrio.v1.DrainingH\x00\x42\x07\n\x05reply\"m\n\x0cStreamOpened\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x05 \x01(\x05\"\x1d\n\x07Working\x12\x12\n\nsegment_id\x18\x01 \x01(\x03\" \n\x08\x44raining\x12\x14\n\x0cremaining_ms\x18\x01 \x01(\x05\"\xca\x01\n\nHypothesis\x12\x12\n\nsegment_id\x18\x01 \x01(\x03\x12\r\n\x05\x66inal\x18\x02 \x01(\x08\x12\x17\n\x0f\x63onsumed_sample\x18\x03 \x01(\x03\x12!\n\x05words\x18\x04 \x03(\x0b\x32\x12.voicetrio.v1.Word\x12\x14\n\x0cstable_words\x18\x05 \x01(\x05\x12\x17\n\nconfidence\x18\x06 \x01(\x02H\x00\x88\x01\x01\x12\x10\n\x08language\x18\x07 \x01(\t\x12\r\n\x05gated\x18\x08 \x03(\tB\r\n\x0b_confidence\"f\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x14\n\x0cstart_sample\x18\x02 \x01(\x03\x12\x12\n\nend_sample\x18\x03 \x01(\x03\x12\x17\n\nconfidence\x18\x04 \x01(\x02H\x00\x88\x01\x01\x42\r\n\x0b_confidence\"?\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\r\n\x05speed\x18\x03 \x01(\x01\"\x9c\x01\n\x0fSynthesizeReply\x12\x14\n\x0cstart_sample\x18\x01 \x01(\x03\x12\x0b\n\x03pcm\x18\x02 \x01(\x0c\x12%\n\x05marks\x18\x03 \x03(\x0b\x32\x16.voicetrio.v1.WordMark\x12\x16\n\x0esample_rate_hz\x18\x04 \x01(\x05\x12\'\n\x06\x66\x61iled\x18\x05 \x01(\x0b\x32\x17.voicetrio.v1.TextRange\"+\n\tTextRange\x12\x0e\n\x06offset\x18\x01 \x01(\x05\x12\x0e\n\x06length\x18\x02 \x01(\x05\"J\n\x08WordMark\x12\x13\n\x0btext_offset\x18\x01 \x01(\x05\x12\x13\n\x0btext_length\x18\x02 \x01(\x05\x12\x14\n\x0cstart_sample\x18\x03 \x01(\x03\x32N\n\x06Worker\x12\x44\n\x08\x44\x65scribe\x12\x1d.voicetrio.v1.DescribeRequest\x1a\x19.voicetrio.v1.Description2`\n\x0cSpeechToText\x12P\n\nTranscribe\x12\x1f.voicetrio.v1.TranscribeRequest\x1a\x1d.voicetrio.v1.TranscribeReply(\x01\x30\x01\x32^\n\x0cTextToSpeech\x12N\n\nSynthesize\x12\x1f.voicetrio.v1.SynthesizeRequest\x1a\x1d.voicetrio.v1.SynthesizeReply0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,35 +44,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSCRIBEREQUEST']._serialized_start=588
   _globals['_TRANSCRIBEREQUEST']._serialized_end=809
   _globals['_STREAMCONFIG']._serialized_start=811
-  _globals['_STREAMCONFIG']._serialized_end=900
-  _globals['_SEGMENTSTART']._serialized_start=902
-  _globals['_SEGMENTSTART']._serialized_end=960
-  _globals['_AUDIOCHUNK']._serialized_start=962
-  _globals['_AUDIOCHUNK']._serialized_end=1029
-  _globals['_SEGMENTEND']._serialized_start=1031
-  _globals['_SEGMENTEND']._serialized_end=1083
-  _globals['_TRANSCRIBEREPLY']._serialized_start=1086
-  _globals['_TRANSCRIBEREPLY']._serialized_end=1292
-  _globals['_STREAMOPENED']._serialized_start=1294
-  _globals['_STREAMOPENED']._serialized_end=1403
-  _globals['_WORKING']._serialized_start=1405
-  _globals['_WORKING']._serialized_end=1434
-  _globals['_DRAINING']._serialized_start=1436
-  _globals['_DRAINING']._serialized_end=1468
-  _globals['_HYPOTHESIS']._serialized_start=1471
-  _globals['_HYPOTHESIS']._serialized_end=1673
-  _globals['_WORD']._serialized_start=1675
-  _globals['_WORD']._serialized_end=1777
-  _globals['_SYNTHESIZEREQUEST']._serialized_start=1779
-  _globals['_SYNTHESIZEREQUEST']._serialized_end=1842
-  _globals['_SYNTHESIZEREPLY']._serialized_start=1844
-  _globals['_SYNTHESIZEREPLY']._serialized_end=1959
-  _globals['_WORDMARK']._serialized_start=1961
-  _globals['_WORDMARK']._serialized_end=2035
-  _globals['_WORKER']._serialized_start=2037
-  _globals['_WORKER']._serialized_end=2115
-  _globals['_SPEECHTOTEXT']._serialized_start=2117
-  _globals['_SPEECHTOTEXT']._serialized_end=2213
-  _globals['_TEXTTOSPEECH']._serialized_start=2215
-  _globals['_TEXTTOSPEECH']._serialized_end=2309
+  _globals['_STREAMCONFIG']._serialized_end=915
+  _globals['_SEGMENTSTART']._serialized_start=917
+  _globals['_SEGMENTSTART']._serialized_end=975
+  _globals['_AUDIOCHUNK']._serialized_start=977
+  _globals['_AUDIOCHUNK']._serialized_end=1044
+  _globals['_SEGMENTEND']._serialized_start=1046
+  _globals['_SEGMENTEND']._serialized_end=1098
+  _globals['_TRANSCRIBEREPLY']._serialized_start=1101
+  _globals['_TRANSCRIBEREPLY']._serialized_end=1307
+  _globals['_STREAMOPENED']._serialized_start=1309
+  _globals['_STREAMOPENED']._serialized_end=1418
+  _globals['_WORKING']._serialized_start=1420
+  _globals['_WORKING']._serialized_end=1449
+  _globals['_DRAINING']._serialized_start=1451
+  _globals['_DRAINING']._serialized_end=1483
+  _globals['_HYPOTHESIS']._serialized_start=1486
+  _globals['_HYPOTHESIS']._serialized_end=1688
+  _globals['_WORD']._serialized_start=1690
+  _globals['_WORD']._serialized_end=1792
+  _globals['_SYNTHESIZEREQUEST']._serialized_start=1794
+  _globals['_SYNTHESIZEREQUEST']._serialized_end=1857
+  _globals['_SYNTHESIZEREPLY']._serialized_start=1860
+  _globals['_SYNTHESIZEREPLY']._serialized_end=2016
+  _globals['_TEXTRANGE']._serialized_start=2018
+  _globals['_TEXTRANGE']._serialized_end=2061
+  _globals['_WORDMARK']._serialized_start=2063
+  _globals['_WORDMARK']._serialized_end=2137
+  _globals['_WORKER']._serialized_start=2139
+  _globals['_WORKER']._serialized_end=2217
+  _globals['_SPEECHTOTEXT']._serialized_start=2219
+  _globals['_SPEECHTOTEXT']._serialized_end=2315
+  _globals['_TEXTTOSPEECH']._serialized_start=2317
+  _globals['_TEXTTOSPEECH']._serialized_end=2411
 # @@protoc_insertion_point(module_scope)

@@ -77,16 +77,18 @@ class TranscribeRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamConfig, _Mapping]] = ..., segment_start: _Optional[_Union[SegmentStart, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., segment_end: _Optional[_Union[SegmentEnd, _Mapping]] = ...) -> None: ...
 
 class StreamConfig(_message.Message):
-    __slots__ = ("session_id", "language", "hot_words", "partials")
+    __slots__ = ("session_id", "language", "hot_words", "partials", "alone")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     HOT_WORDS_FIELD_NUMBER: _ClassVar[int]
     PARTIALS_FIELD_NUMBER: _ClassVar[int]
+    ALONE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     language: str
     hot_words: _containers.RepeatedScalarFieldContainer[str]
     partials: bool
-    def __init__(self, session_id: _Optional[str] = ..., language: _Optional[str] = ..., hot_words: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ...) -> None: ...
+    alone: bool
+    def __init__(self, session_id: _Optional[str] = ..., language: _Optional[str] = ..., hot_words: _Optional[_Iterable[str]] = ..., partials: _Optional[bool] = ..., alone: _Optional[bool] = ...) -> None: ...
 
 class SegmentStart(_message.Message):
     __slots__ = ("segment_id", "initial_prompt")
@@ -195,16 +197,26 @@ class SynthesizeRequest(_message.Message):
     def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., speed: _Optional[float] = ...) -> None: ...
 
 class SynthesizeReply(_message.Message):
-    __slots__ = ("start_sample", "pcm", "marks", "sample_rate_hz")
+    __slots__ = ("start_sample", "pcm", "marks", "sample_rate_hz", "failed")
     START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     PCM_FIELD_NUMBER: _ClassVar[int]
     MARKS_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
     start_sample: int
     pcm: bytes
     marks: _containers.RepeatedCompositeFieldContainer[WordMark]
     sample_rate_hz: int
-    def __init__(self, start_sample: _Optional[int] = ..., pcm: _Optional[bytes] = ..., marks: _Optional[_Iterable[_Union[WordMark, _Mapping]]] = ..., sample_rate_hz: _Optional[int] = ...) -> None: ...
+    failed: TextRange
+    def __init__(self, start_sample: _Optional[int] = ..., pcm: _Optional[bytes] = ..., marks: _Optional[_Iterable[_Union[WordMark, _Mapping]]] = ..., sample_rate_hz: _Optional[int] = ..., failed: _Optional[_Union[TextRange, _Mapping]] = ...) -> None: ...
+
+class TextRange(_message.Message):
+    __slots__ = ("offset", "length")
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    length: int
+    def __init__(self, offset: _Optional[int] = ..., length: _Optional[int] = ...) -> None: ...
 
 class WordMark(_message.Message):
     __slots__ = ("text_offset", "text_length", "start_sample")

@@ -1,19 +1,17 @@
-"""The engine process: a plain synchronous loop around one engine that hears. It knows a pipe in and a pipe out.
+"""The process of an engine that hears: a plain synchronous loop around it. It knows a pipe in and a pipe out.
 
     python -m voicetrio.worker.engine_host ENGINE SETUP        (SETUP: the fields of `HearingSetup` as JSON)
-
-Engines hold the GIL for as long as they decode, and C code may crash; both must not happen where connections are
-served. At the end of stdin the worker is gone.
 
 Requests of all streams are answered one by one, in the order in which they came. With an engine that decodes many streams
 at once (`BatchedHearing`), whatever has come is fed to it before each of its runs: streams join from one run to the next,
 none waits for another one's segment to end, and while a run goes on the next one's audio piles up in the pipe.
+
+If C code crashes on what it was given, the worker has to know which stream that was. Of an engine that is asked one by
+one, it is the one whose turn it was. Before each run over many, the worker is told which they are; a stream that may have
+crashed an engine before (`StreamOptions.alone`) is decoded when nothing else is.
 """
 
 import json
-import os
-import select
-import signal
 import sys
 import traceback
 from collections import deque
@@ -22,27 +20,23 @@ from typing import cast
 from voicetrio.core.errors import WorkerRejected
 from voicetrio.worker.engines.contract import BatchedHearing, BatchedStream, HearingEngine, HearingSetup, HearingStream
 from voicetrio.worker.engines.registry import load_hearing
-from voicetrio.worker.errors import SetupError
 from voicetrio.worker.host_messages import (
     Accept,
-    CannotLoad,
     Close,
     Closed,
     EndSegment,
-    FrameDecoder,
     Heard,
     HostReply,
     HostRequest,
     Open,
     Opened,
+    Ping,
+    Pong,
     Ready,
     Refused,
-    encode_frame,
+    Running,
 )
-
-READ_BYTES = 1 << 16
-NICENESS = 5
-"""Below the server and a gateway on the same machine: an answer that is a moment late is better than audio that is."""
+from voicetrio.worker.host_process import HostPipes, run_host
 
 
 class EngineHost:
@@ -50,13 +44,16 @@ class EngineHost:
         """`requests` and `replies` are file descriptors, blocking."""
         self._engine = engine
         self._batched = engine if isinstance(engine, BatchedHearing) else None
-        self._requests = requests
-        self._replies = replies
-        self._decoder = FrameDecoder()
+        self._pipes = HostPipes(requests, replies)
         self._work: deque[Open | Accept | EndSegment] = deque()
         self._streams: dict[int, HearingStream] = {}
         self._unanswered: dict[int, Accept | EndSegment] = {}
         """Of a batched engine: what each stream was fed with and has had no answer for. One of a stream at a time."""
+        self._alone: set[int] = set()
+        """Streams that are not decoded together with others."""
+        self._fed: set[int] = set()
+        """Of a batched engine: streams of which it may have something to decode."""
+        self._running: set[int] = set()
 
     def run(self) -> None:
         """Until the requests end or nobody reads the replies."""
@@ -76,25 +73,31 @@ class EngineHost:
 
     def _take_in(self) -> bool:
         """Take in what has come; wait only when there is nothing to do. False at the end of the requests."""
-        while select.select([self._requests], [], [], 0 if self._busy else None)[0]:
-            data = os.read(self._requests, READ_BYTES)
-            if not data:
-                return False
-            for request in self._decoder.feed(data):
-                assert isinstance(request, HostRequest)
+        while (requests := self._pipes.receive(wait=not self._busy)) is not None:
+            for request in requests:
                 self._put(request)
-        return True
+            if not requests:
+                return True
+        return False
 
     def _put(self, request: HostRequest) -> None:
-        if not isinstance(request, Close):
+        if isinstance(request, Ping):
+            self._reply(Pong())
+        elif isinstance(request, Close):
+            self._close(request.stream_id)
+        else:
+            assert isinstance(request, Open | Accept | EndSegment)
             self._work.append(request)
-            return
-        self._work = deque(work for work in self._work if work.stream_id != request.stream_id)
-        self._unanswered.pop(request.stream_id, None)
-        stream = self._streams.pop(request.stream_id, None)
+
+    def _close(self, stream_id: int) -> None:
+        self._work = deque(work for work in self._work if work.stream_id != stream_id)
+        self._unanswered.pop(stream_id, None)
+        self._alone.discard(stream_id)
+        self._fed.discard(stream_id)
+        stream = self._streams.pop(stream_id, None)
         if stream is not None:
             stream.close()
-        self._reply(Closed(request.stream_id))
+        self._reply(Closed(stream_id))
 
     def _answer(self, request: Open | Accept | EndSegment) -> HostReply:
         """Of an engine that is asked one by one; `Open` of any."""
@@ -102,6 +105,8 @@ class EngineHost:
             match request:
                 case Open(stream_id=stream_id, options=options):
                     self._streams[stream_id] = self._engine.open(options)
+                    if options.alone:
+                        self._alone.add(stream_id)
                     return Opened(stream_id)
                 case Accept(stream_id, segment_id, start_sample, pcm, prompt):
                     stream = self._streams[stream_id]
@@ -114,18 +119,44 @@ class EngineHost:
             return _refusal(request.stream_id, error)
 
     def _run_batch(self, engine: BatchedHearing) -> None:
-        """Feed all that waits, decode once, and answer what can be answered."""
-        while self._work:
-            request = self._work.popleft()
+        """Feed what waits, decode once, and answer what can be answered; or, for those that are decoded alone, finish what
+        was begun and do that for each of them.
+        """
+        together: list[Accept | EndSegment] = []
+        apart: list[Accept | EndSegment] = []
+        for request in self._work:
             if isinstance(request, Open):
                 self._reply(self._answer(request))
             else:
-                self._unanswered[request.stream_id] = request
-                self._feed(request)
+                (apart if request.stream_id in self._alone else together).append(request)
+        self._work.clear()
+        if not apart:
+            self._decode(engine, together)
+            return
+        self._work.extend(together)
+        self._finish(engine)
+        for request in apart:
+            self._fed = {request.stream_id}  # of audio that is not due, nothing is decoded before there is more
+            self._decode(engine, [request])
+            self._finish(engine)
+            self._fed = set()
+
+    def _finish(self, engine: BatchedHearing) -> None:
+        while engine.has_work:
+            self._decode(engine, [])
+
+    def _decode(self, engine: BatchedHearing, requests: list[Accept | EndSegment]) -> None:
+        self._fed.update(request.stream_id for request in requests)
+        if self._fed != self._running:
+            self._running = set(self._fed)
+            self._reply(Running(tuple(self._running)))
+        for request in requests:
+            self._unanswered[request.stream_id] = request
+            self._feed(request)
         if engine.has_work:
             engine.run()
-        for request in list(self._unanswered.values()):
-            self._collect(request)
+        for unanswered in list(self._unanswered.values()):
+            self._collect(unanswered)
 
     def _feed(self, request: Accept | EndSegment) -> None:
         try:
@@ -146,7 +177,10 @@ class EngineHost:
         except Exception as error:
             self._settle(_refusal(request.stream_id, error))
             return
-        if isinstance(request, Accept) or (heard is not None and heard.final):
+        final = heard is not None and heard.final
+        if final:
+            self._fed.discard(request.stream_id)
+        if isinstance(request, Accept) or final:
             self._settle(Heard(request.stream_id, heard))
 
     def _settle(self, reply: Heard | Refused) -> None:
@@ -154,9 +188,7 @@ class EngineHost:
         self._reply(reply)
 
     def _reply(self, reply: HostReply) -> None:
-        frame = memoryview(encode_frame(reply))
-        while frame:
-            frame = frame[os.write(self._replies, frame) :]
+        self._pipes.send(reply)
 
 
 def _refusal(stream_id: int, error: Exception) -> Refused:
@@ -168,29 +200,12 @@ def _refusal(stream_id: int, error: Exception) -> Refused:
 
 
 def main(engine_name: str, setup: str) -> int:
-    """Returns the exit code: 0, or 2 when the engine cannot be loaded and the worker has been told why."""
-    # The terminal's Ctrl-C and a service manager's SIGTERM go to the whole group; the worker decides when we end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    requests, replies = _take_over_pipes()
-    os.nice(NICENESS)
-    try:
-        engine = load_hearing(engine_name, HearingSetup(**json.loads(setup)))
-    except SetupError as error:
-        os.write(replies, encode_frame(CannotLoad(str(error))))
-        return 2
-    EngineHost(engine, requests, replies).run()
-    return 0
+    """Returns the exit code, see `run_host`."""
 
+    def serve(requests: int, replies: int) -> None:
+        EngineHost(load_hearing(engine_name, HearingSetup(**json.loads(setup))), requests, replies).run()
 
-def _take_over_pipes() -> tuple[int, int]:
-    """Keep the pipes for ourselves: what a library prints goes to stderr, what it reads is empty."""
-    requests, replies = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    return requests, replies
+    return run_host(serve)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""All engine processes of a worker as one engine. It chooses: the process with the fewest streams gets the next."""
+"""All engine processes of a worker as one engine. It chooses: of the processes that do not seem to hang, the
+one with the fewest streams gets the next.
+"""
 
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -6,17 +8,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import trio
 
-from voicetrio.core.errors import WorkerUnavailable
-from voicetrio.worker.engine_process import EngineProcess
 from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, StreamOptions
-from voicetrio.worker.errors import SetupError, first_leaf
+from voicetrio.worker.errors import EngineLost, SetupError, first_leaf
+from voicetrio.worker.hearing_process import HearingProcess
 from voicetrio.worker.recognition import RecognitionStream
 
 
 class EnginePool:
     """A `Recognition`."""
 
-    def __init__(self, processes: Sequence[EngineProcess]) -> None:
+    def __init__(self, processes: Sequence[HearingProcess]) -> None:
         self._processes = processes
 
     @property
@@ -31,13 +32,15 @@ class EnginePool:
         """As `Recognition.open_stream`. A stream stays on its process; it ends when that dies."""
         up = [process for process in self._processes if process.is_up]
         if not up:
-            raise WorkerUnavailable("all of the engine's processes died and are being restarted")
-        return min(up, key=lambda process: process.streams).open_stream(options)
+            raise EngineLost("all of the engine's processes died and are being restarted")
+        return min(up, key=lambda process: (not process.works, process.streams)).open_stream(options)
 
 
 @asynccontextmanager
-async def open_pool(engine: str, setup: HearingSetup, processes: int, slots: int) -> AsyncIterator[EnginePool]:
-    """Start `processes` of an engine, at once, and end them with the block.
+async def open_pool(
+    engine: str, setup: HearingSetup, processes: int, slots: int, environment: dict[str, str]
+) -> AsyncIterator[EnginePool]:
+    """Start `processes` of an engine, at once, and end them with the block. `environment` is all that they get of ours.
 
     Raises:
         SetupError: the engine cannot be loaded. No process is left.
@@ -45,7 +48,7 @@ async def open_pool(engine: str, setup: HearingSetup, processes: int, slots: int
     # When all other processes are down, one gets all slots' streams; twice that leaves room for streams that were left
     # and whose last call is still under way.
     streams_max = 2 * slots
-    pool = [EngineProcess(engine, setup, streams_max) for _ in range(processes)]
+    pool = [HearingProcess(engine, setup, streams_max, environment) for _ in range(processes)]
     failure: SetupError | None = None
     async with trio.open_nursery() as nursery:
         try:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import structlog
 import trio
 
-from voicetrio.core.errors import WorkerRejected
+from voicetrio.core.errors import WorkerError, WorkerRejected
 from voicetrio.core.hypothesis import Hypothesis
 from voicetrio.v1 import worker_pb2 as pb
 from voicetrio.worker.edge import Call
@@ -26,7 +26,9 @@ TranscribeCall: TypeAlias = Call[pb.TranscribeRequest, pb.TranscribeReply]
 CONFIG_TIMEOUT = 10.0
 """Seconds a call may be silent before it says what it wants. It holds no slot until then."""
 WORKING_INTERVAL = 0.5
-"""Seconds without a reply, while the engine is busy, after which the client is told that work goes on."""
+"""Seconds without a reply, while the engine works, after which the client is told that work goes on."""
+FAREWELL_TIMEOUT = 1.0
+"""Seconds for what the engine has said before it failed to get to the client: it is not to be heard again."""
 WAITING_MS_MAX = 4000
 """Audio that may wait for the engine, in milliseconds. Live streams never have more than an engine call's time
 waiting; this is for catching up, where more would not be any quicker."""
@@ -78,6 +80,7 @@ async def _receive_options(call: TranscribeCall) -> StreamOptions:
         language=config.language,
         hot_words=tuple(config.hot_words),
         partials=config.partials,
+        alone=config.alone,
     )
 
 
@@ -106,13 +109,20 @@ class _Conversation:
     async def run(self) -> None:
         # Size 0: the decoder does not work ahead of a client that does not read its answers.
         replies_in, replies_out = trio.open_memory_channel[pb.TranscribeReply](0)
-        telling = trio.CancelScope()
+        failure: WorkerError | None = None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._receive)
             nursery.start_soon(self._send, replies_out)
-            nursery.start_soon(self._tell_draining, replies_in.clone(), telling)
-            await self._decode(replies_in)
-            telling.cancel(reason="the stream is over")
+            async with trio.open_nursery() as listening:
+                listening.start_soon(self._receive)
+                listening.start_soon(self._tell_draining, replies_in.clone())
+                try:
+                    await self._decode(replies_in)
+                except WorkerError as error:  # not through the nursery: finals may be on their way to the client
+                    failure = error
+                    nursery.cancel_scope.deadline = trio.current_time() + FAREWELL_TIMEOUT
+                listening.cancel_scope.cancel(reason="the stream is over")
+        if failure is not None:
+            raise failure
 
     async def _receive(self) -> None:
         while (request := await self._call.receive()) is not None:
@@ -139,10 +149,8 @@ class _Conversation:
             case _:
                 raise WorkerRejected("a request without audio, segment_start or segment_end")
 
-    async def _tell_draining(
-        self, replies: trio.MemorySendChannel[pb.TranscribeReply], telling: trio.CancelScope
-    ) -> None:
-        with replies, telling:
+    async def _tell_draining(self, replies: trio.MemorySendChannel[pb.TranscribeReply]) -> None:
+        with replies:
             await self._draining.begun.wait()
             remaining_ms = max(0, round(1000 * (self._draining.cut_at - trio.current_time())))
             await replies.send(pb.TranscribeReply(draining=pb.Draining(remaining_ms=remaining_ms)))
@@ -180,7 +188,7 @@ class _Conversation:
                     reply = await replies.receive()
             except trio.EndOfChannel:
                 return
-            if reply is None and self._busy_with is not None:
+            if reply is None and self._busy_with is not None and self._stream.works:
                 reply = pb.TranscribeReply(working=pb.Working(segment_id=self._busy_with))
             if reply is not None:
                 await self._call.send(reply)

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from voicetrio.core.hypothesis import Hypothesis, Word
-from voicetrio.worker.engines.contract import HearingDescription, StreamOptions
+from voicetrio.core.playback import WordMark
+from voicetrio.worker.engines.contract import HearingDescription, SpeakingDescription, StreamOptions, Voice
 
 FRAME_BYTES_MAX = 4 * 1024 * 1024
 """Far above a second of audio or the words of a minute: a larger frame means that the pipe is out of step."""
@@ -44,6 +45,18 @@ class EndSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class Speak:
+    """One piece of text; its stream lives until its last answer. Answered by `Spoken`, any number of times, and `Said`."""
+
+    stream_id: int
+    text: str
+    voice: str
+    """As the client asked for it."""
+    speed: float
+    pause_after: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Overtakes what waits for the same stream: nobody wants the answers any more."""
 
@@ -51,10 +64,15 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """Answered when the engine's call that is under way has returned, or hands out audio."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The first thing a host says, once its engine is loaded."""
 
-    description: HearingDescription
+    description: HearingDescription | SpeakingDescription
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +96,31 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """From a host whose engine decodes many streams at once: what it works on from now on. If it dies, one of these did
+    it.
+    """
+
+    stream_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Some audio of a `Speak`. Marks count text and samples from the beginning of the piece."""
+
+    stream_id: int
+    pcm: bytes
+    marks: tuple[WordMark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The end of what a `Speak` asked for."""
+
+    stream_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The answer to a request that cannot be served; `rejected`: it is the client's mistake."""
 
@@ -91,12 +134,21 @@ class Closed:
     stream_id: int
 
 
-HostRequest: TypeAlias = Open | Accept | EndSegment | Close
-HostReply: TypeAlias = Ready | CannotLoad | Opened | Heard | Refused | Closed
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to `Ping`."""
+
+
+HostRequest: TypeAlias = Open | Accept | EndSegment | Speak | Close | Ping
+HostReply: TypeAlias = Ready | CannotLoad | Opened | Heard | Running | Spoken | Said | Refused | Closed | Pong
 HostMessage: TypeAlias = HostRequest | HostReply
 
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Open, Accept, EndSegment, Close, Ready, CannotLoad, Opened, Heard, Refused, Closed)
+    kind.__name__: kind
+    for kind in (
+        *(Open, Accept, EndSegment, Speak, Close, Ping),
+        *(Ready, CannotLoad, Opened, Heard, Running, Spoken, Said, Refused, Closed, Pong),
+    )
 }
 
 
@@ -139,17 +191,26 @@ def _decode(head: bytes, body: bytes) -> HostMessage:
     kind = _KINDS.get(name)
     if kind is None:
         raise ValueError("a message of an unknown kind: the pipe is out of step")
-    if kind is Accept:
+    if kind in (Accept, Spoken):
         fields["pcm"] = body
+    if kind is Spoken:
+        fields["marks"] = tuple(WordMark(**mark) for mark in fields["marks"])
+    elif kind is Running:
+        fields["stream_ids"] = tuple(fields["stream_ids"])
     elif kind is Open:
         options = fields["options"]
         fields["options"] = StreamOptions(**{**options, "hot_words": tuple(options["hot_words"])})
     elif kind is Ready:
-        description = fields["description"]
-        fields["description"] = HearingDescription(**{**description, "languages": tuple(description["languages"])})
+        fields["description"] = _description(fields["description"])
     elif kind is Heard and fields["hypothesis"] is not None:
         hypothesis = fields["hypothesis"]
         words = tuple(Word(**word) for word in hypothesis["words"])
         fields["hypothesis"] = Hypothesis(**{**hypothesis, "words": words, "gated": tuple(hypothesis["gated"])})
     message: HostMessage = kind(**fields)
     return message
+
+
+def _description(fields: dict[str, Any]) -> HearingDescription | SpeakingDescription:
+    if "voices" in fields:
+        return SpeakingDescription(**{**fields, "voices": tuple(Voice(**voice) for voice in fields["voices"])})
+    return HearingDescription(**{**fields, "languages": tuple(fields["languages"])})

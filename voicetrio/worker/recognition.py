@@ -12,16 +12,24 @@ from voicetrio.worker.engines.contract import HearingDescription, HearingEngine,
 
 
 class RecognitionStream(Protocol):
-    """A `HearingStream` whose calls are awaited, one at a time. After a cancelled call, only leave its context."""
+    """A `HearingStream` whose calls are awaited, one at a time. After a cancelled call, only leave its context.
+
+    Calls raise `EngineLost` when the engine's process died, and `WorkerCrashed` when it may have died of this stream.
+    """
+
+    @property
+    def works(self) -> bool:
+        """Whether the engine gives signs of work, while a call is under way."""
+        ...
 
     async def begin_segment(self, segment_id: int, initial_prompt: str) -> None: ...
 
     async def accept(self, segment_id: int, start_sample: int, pcm: bytes) -> Hypothesis | None:
-        """Raises `WorkerUnavailable` when the engine's process died."""
+        """Raises `WorkerUnavailable` when the engine failed on this stream."""
         ...
 
     async def end_segment(self, segment_id: int, end_sample: int) -> Hypothesis:
-        """Raises `WorkerUnavailable` when the engine's process died."""
+        """Raises `WorkerUnavailable` when the engine failed on this stream."""
         ...
 
 
@@ -46,6 +54,10 @@ class LinkedStream:
         self._link = link
         self._stream_id = stream_id
         self._prompt: str | None = None
+
+    @property
+    def works(self) -> bool:
+        return self._link.works
 
     async def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
         """The prompt travels with the segment's first audio: on its own it would wait its turn among all streams."""
@@ -84,6 +96,9 @@ class InProcessRecognition:
 
 
 class _InProcessStream:
+    works = True
+    """If it does not, nothing here does."""
+
     def __init__(self, stream: HearingStream) -> None:
         self._stream = stream
 

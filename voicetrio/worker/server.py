@@ -3,10 +3,11 @@
 bind -> listen (health: NOT_SERVING) -> load engines -> SERVING, announced -> stop -> drain (NOT_SERVING) -> end
 """
 
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 import trio
@@ -17,17 +18,18 @@ from grpclib.reflection.service import ServerReflection
 
 from voicetrio.core.errors import VoicetrioError
 from voicetrio.worker.config import WorkerConfig
-from voicetrio.worker.engine_pool import EnginePool, core_count, open_pool
+from voicetrio.worker.engine_pool import core_count, open_pool
 from voicetrio.worker.engines import registry
 from voicetrio.worker.errors import SetupError
 from voicetrio.worker.grpc_server import DrainableServer, serving
 from voicetrio.worker.hearing import Hearing
 from voicetrio.worker.lifeline import wait_parent_gone
 from voicetrio.worker.listening import bound_socket
-from voicetrio.worker.recognition import InProcessRecognition
+from voicetrio.worker.recognition import InProcessRecognition, Recognition
 from voicetrio.worker.services import Rooms, SpeechToTextService, TextToSpeechService, WorkerService
 from voicetrio.worker.slots import Slots
 from voicetrio.worker.speaking import Speaking
+from voicetrio.worker.synthesis import InProcessSynthesis, Synthesis, open_speaking_process
 
 HEALTH_INTERVAL = 0.1
 """Seconds between looks at the engines. Health is a fact here, and not a series of events that could be missed."""
@@ -60,7 +62,7 @@ async def serve(
             checks = Health({worker: [health.hears, health.speaks], stt: [health.hears], tts: [health.speaks]})
             services = ServerReflection.extend([worker, stt, tts, checks])
             try:
-                async with serving(services, sock, loop) as server, _loaded(config, rooms) as health.pool:
+                async with serving(services, sock, loop) as server, _loaded(config, rooms):
                     rooms.gate.open()
                     health.update()
                     async with trio.open_nursery() as nursery:
@@ -78,24 +80,40 @@ async def serve(
 
 
 @asynccontextmanager
-async def _loaded(config: WorkerConfig, rooms: Rooms) -> AsyncIterator[EnginePool | None]:
+async def _loaded(config: WorkerConfig, rooms: Rooms) -> AsyncIterator[None]:
     """Engines in their rooms. Raises `VoicetrioError` when one cannot be loaded."""
-    if config.tts_engine != registry.NONE:
-        speaking = await trio.to_thread.run_sync(registry.load_speaking, config.tts_engine, config.speaking)
-        rooms.speaking = Speaking(speaking, Slots("tts", config.tts_slots))
-    if config.stt_engine == registry.NONE:
-        yield None
+    async with AsyncExitStack() as stack:
+        if config.tts_engine != registry.NONE:
+            synthesis = await stack.enter_async_context(_open_synthesis(config))
+            rooms.speaking = Speaking(synthesis, Slots("tts", config.tts_slots))
+        if config.stt_engine != registry.NONE:
+            recognition = await stack.enter_async_context(_open_recognition(config))
+            rooms.hearing = Hearing(recognition, Slots("stt", config.stt_slots))
+        yield
+
+
+@asynccontextmanager
+async def _open_synthesis(config: WorkerConfig) -> AsyncIterator[Synthesis]:
+    entry = await trio.to_thread.run_sync(registry.speaking_entry, config.tts_engine)
+    if not entry.own_process:
+        yield InProcessSynthesis(
+            await trio.to_thread.run_sync(registry.load_speaking, config.tts_engine, config.speaking)
+        )
         return
+    async with open_speaking_process(config.tts_engine, config.speaking, dict(os.environ)) as process:
+        yield process
+
+
+@asynccontextmanager
+async def _open_recognition(config: WorkerConfig) -> AsyncIterator[Recognition]:
     entry = await trio.to_thread.run_sync(registry.hearing_entry, config.stt_engine)
     if not entry.own_process:
-        hearing = registry.load_hearing(config.stt_engine, config.hearing)
-        rooms.hearing = Hearing(InProcessRecognition(hearing), Slots("stt", config.stt_slots))
-        yield None
-    else:
-        processes = min(config.stt_processes or (1 if entry.batched else core_count()), config.stt_slots)
-        async with open_pool(config.stt_engine, config.hearing, processes, config.stt_slots) as pool:
-            rooms.hearing = Hearing(pool, Slots("stt", config.stt_slots))
-            yield pool
+        yield InProcessRecognition(registry.load_hearing(config.stt_engine, config.hearing))
+        return
+    processes = min(config.stt_processes or (1 if entry.batched else core_count()), config.stt_slots)
+    environment = dict(os.environ)
+    async with open_pool(config.stt_engine, config.hearing, processes, config.stt_slots, environment) as pool:
+        yield pool
 
 
 class _Health:
@@ -103,14 +121,15 @@ class _Health:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        self.pool: EnginePool | None = None
         self.hears = ServiceStatus()
         self.speaks = ServiceStatus()
         self.update()
 
     def update(self) -> None:
+        """A process that speaks and died is not told of: texts wait for the next one, which is there in a moment."""
         is_open = self._rooms.gate.is_open
-        self.hears.set(is_open and (self.pool is None or self.pool.is_alive))
+        hearing = self._rooms.hearing
+        self.hears.set(is_open and (hearing is None or hearing.recognition.is_alive))
         self.speaks.set(is_open)
 
     async def watch(self) -> None:

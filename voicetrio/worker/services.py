@@ -81,7 +81,7 @@ def _description(rooms: Rooms) -> pb.Description:
             )
         )
     if rooms.speaking is not None:
-        speaks = rooms.speaking.engine.description
+        speaks = rooms.speaking.synthesis.description
         description.tts.CopyFrom(
             pb.TextToSpeechDescription(
                 engine=speaks.engine,

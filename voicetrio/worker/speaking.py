@@ -3,39 +3,40 @@
 Engines that speak have one state for the whole process, so pieces of all calls take turns, in the order they came.
 The audio of one piece is buffered: an engine is not held by a client that reads slowly. Cancelling a call stops its
 piece.
+
+Where an engine's process dies, the pieces of all calls go on with the next one: the one of which it died from where its
+audio ended, and three times in all; then the call fails, and says at which characters.
 """
 
-import contextlib
 from dataclasses import replace
 from typing import TypeAlias
 
 import structlog
-import trio
 
-from voicetrio.core.errors import WorkerRejected
+from voicetrio.core.errors import WorkerCrashed, WorkerRejected
 from voicetrio.v1 import worker_pb2 as pb
 from voicetrio.worker.edge import Call
-from voicetrio.worker.engines.contract import PieceRequest, SpeakingEngine, SpokenChunk
+from voicetrio.worker.engines.contract import PieceRequest, SpokenChunk
+from voicetrio.worker.errors import EngineLost
 from voicetrio.worker.slots import Slots
-from voicetrio.worker.text_pieces import text_pieces
+from voicetrio.worker.synthesis import Synthesis
+from voicetrio.worker.text_pieces import TextPiece, text_pieces
 
 SynthesizeCall: TypeAlias = Call[pb.SynthesizeRequest, pb.SynthesizeReply]
 
 TEXT_MAX = 20_000
 """Code points of one request: half an hour of speech. Longer is a book, and should be sent by chapters."""
 SPEED_MIN, SPEED_MAX = 0.25, 4.0
-CHUNKS_MAX = 1024
-"""Of one piece, in the buffer: about a minute in chunks of 60 ms, four times what a piece usually lasts. When it is
-full the engine waits for the client; only texts like 200 digits get there."""
+TRIES_MAX = 3
+"""How often a piece is given to an engine that dies of it: once may be chance, and each time others wait."""
 
 log = structlog.get_logger()
 
 
 class Speaking:
-    def __init__(self, engine: SpeakingEngine, slots: Slots) -> None:
-        self.engine = engine
+    def __init__(self, synthesis: Synthesis, slots: Slots) -> None:
+        self.synthesis = synthesis
         self.slots = slots
-        self._turns = trio.CapacityLimiter(1)
 
     async def synthesize(self, call: SynthesizeCall) -> None:
         """Serve one call to its end. Cancelling stops the engine within a chunk's time and gives back the slot.
@@ -47,29 +48,33 @@ class Speaking:
         if request is None:
             raise WorkerRejected("the call ended without a request")
         _check(request)
-        voice = self.engine.resolve_voice(request.voice)
         with self.slots.take():
-            utterance = _Utterance(call, self.engine.description.sample_rate)
+            utterance = _Utterance(call, self.synthesis.description.sample_rate)
             for piece in text_pieces(request.text):
-                wanted = PieceRequest(piece.text, voice, request.speed or 1.0, piece.pause_after)
-                await self._speak_piece(wanted, piece.offset, utterance)
+                wanted = PieceRequest(piece.text, request.voice, request.speed or 1.0, piece.pause_after)
+                await self._speak_piece(wanted, piece, utterance)
 
-    async def _speak_piece(self, request: PieceRequest, text_offset: int, utterance: "_Utterance") -> None:
-        chunks_in, chunks_out = trio.open_memory_channel[SpokenChunk](CHUNKS_MAX)
-        utterance.begin_piece(text_offset)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._run_engine, request, chunks_in)
-            with chunks_out:
-                async for chunk in chunks_out:
-                    await utterance.send(chunk)
-
-    async def _run_engine(self, request: PieceRequest, chunks: trio.MemorySendChannel[SpokenChunk]) -> None:
-        def emit(chunk: SpokenChunk) -> None:
-            # When the call is cancelled this raises `Cancelled`, which stops the engine and comes back to us.
-            trio.from_thread.run(chunks.send, chunk)
-
-        with chunks, contextlib.suppress(trio.BrokenResourceError):  # Nobody listens any more.
-            await trio.to_thread.run_sync(self.engine.speak, request, emit, limiter=self._turns)
+    async def _speak_piece(self, request: PieceRequest, piece: TextPiece, utterance: "_Utterance") -> None:
+        utterance.begin_piece(piece.offset)
+        crashes = 0
+        while True:
+            utterance.begin_try()
+            try:
+                async with self.synthesis.speak(request) as spoken:
+                    while (chunk := await spoken.receive()) is not None:
+                        await utterance.send(chunk)
+                return
+            except EngineLost:
+                continue  # it died of somebody else's piece
+            except WorkerCrashed:
+                crashes += 1
+                log.warning("speech_engine_crashed", tries=crashes, characters=len(piece.text))
+                if crashes == TRIES_MAX:
+                    await utterance.fail(piece)
+                    raise WorkerCrashed(
+                        f"the engine died {TRIES_MAX} times on characters {piece.offset} to "
+                        f"{piece.offset + len(piece.text)} of the text"
+                    ) from None
 
 
 def _check(request: pb.SynthesizeRequest) -> None:
@@ -89,12 +94,19 @@ class _Utterance:
         self._text_offset = 0
         self._piece_start = 0
         self._next_sample = 0
+        self._made = 0
 
     def begin_piece(self, text_offset: int) -> None:
         self._text_offset = text_offset
         self._piece_start = self._next_sample
 
+    def begin_try(self) -> None:
+        """What is made from now on is the piece from its beginning, of which some may have been sent."""
+        self._made = self._piece_start
+
     async def send(self, chunk: SpokenChunk) -> None:
+        start, self._made = self._made, self._made + len(chunk.pcm) // 2
+        known = max(0, self._next_sample - start)
         marks = [
             replace(
                 mark,
@@ -103,14 +115,26 @@ class _Utterance:
             )
             for mark in chunk.marks
         ]
+        if known > 0:
+            # A second try. An engine that speaks a text again says about the same, so this is where it was broken off.
+            marks = [mark for mark in marks if mark.start_sample >= self._next_sample]
+            if self._made <= self._next_sample and not marks:
+                return
         reply = pb.SynthesizeReply(
             start_sample=self._next_sample,
-            pcm=chunk.pcm,
+            pcm=chunk.pcm[2 * known :],
             sample_rate_hz=self._sample_rate,
             marks=[
                 pb.WordMark(text_offset=m.text_offset, text_length=m.text_length, start_sample=m.start_sample)
                 for m in marks
             ],
         )
-        self._next_sample += len(chunk.pcm) // 2
+        self._next_sample = max(self._next_sample, self._made)
         await self._call.send(reply)
+
+    async def fail(self, piece: TextPiece) -> None:
+        """Say which characters of the text cannot be spoken."""
+        failed = pb.TextRange(offset=piece.offset, length=len(piece.text))
+        await self._call.send(
+            pb.SynthesizeReply(start_sample=self._next_sample, sample_rate_hz=self._sample_rate, failed=failed)
+        )

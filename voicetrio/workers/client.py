@@ -21,7 +21,7 @@ from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 from grpclib.health.v1.health_grpc import HealthStub
 from grpclib.health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from voicetrio.core.errors import WorkerBusy, WorkerRejected, WorkerUnavailable
+from voicetrio.core.errors import WorkerBusy, WorkerCrashed, WorkerRejected, WorkerUnavailable
 from voicetrio.core.hypothesis import Architecture, Draining, Hypothesis, Word, Working
 from voicetrio.core.playback import WordMark
 from voicetrio.session.ports import SpeechAudio, SpeechRequest, StreamConfig
@@ -60,6 +60,8 @@ def _translated(address: str) -> Iterator[None]:
                 raise WorkerBusy(message) from error
             case Status.INVALID_ARGUMENT | Status.UNIMPLEMENTED | Status.OUT_OF_RANGE:
                 raise WorkerRejected(message) from error
+            case Status.ABORTED:
+                raise WorkerCrashed(message) from error
             case _:
                 raise WorkerUnavailable(f"worker at {address}: {message}") from error
     except (StreamTerminatedError, ProtocolError, OSError) as error:
@@ -212,6 +214,7 @@ class TranscribeStream:
             language=config.language,
             hot_words=config.hot_words,
             partials=config.partials,
+            alone=config.alone,
         )
         with _translated(self._address):
             await self._send(pb.TranscribeRequest(config=message))
@@ -274,14 +277,27 @@ class SynthesizeStream:
         self._on_reply = on_reply
         self._receive = trio_asyncio.aio_as_trio(call.recv_message, loop=loop)
         self._receive_status = trio_asyncio.aio_as_trio(call.recv_trailing_metadata, loop=loop)
+        self._failed: pb.TextRange | None = None
 
     async def receive(self) -> SpeechAudio | None:
+        """Raises `WorkerError`; a `WorkerCrashed` knows the characters of which the engine died."""
+        try:
+            return await self._next()
+        except WorkerCrashed as error:
+            if self._failed is not None:
+                error.text_range = (self._failed.offset, self._failed.offset + self._failed.length)
+            raise
+
+    async def _next(self) -> SpeechAudio | None:
         with _translated(self._address):
             reply: pb.SynthesizeReply | None = await self._receive()
             self._on_reply()
             if reply is None:
                 await self._receive_status()
                 return None
+            if reply.HasField("failed"):
+                self._failed = reply.failed
+                return await self._next()
         marks = tuple(WordMark(mark.text_offset, mark.text_length, mark.start_sample) for mark in reply.marks)
         return SpeechAudio(reply.sample_rate_hz, reply.pcm, marks)
 

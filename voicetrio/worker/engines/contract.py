@@ -1,6 +1,8 @@
 """What an engine has to be. Plain synchronous calls: an engine knows no trio, no gRPC, no slots and no other engine.
 
 An engine that hears is opened once per process and hosts several streams; calls never overlap, whatever the stream.
+Engines run in processes of their own, unless their entry says that they need not. A call there may take long as long as it
+works: one that neither uses the processor nor returns for 5 s counts as hung, and so does one that has not returned in 30.
 One that is quicker for many streams at once than for one after the other is a `BatchedHearing`.
 An engine that speaks is asked for one piece of text at a time, and hands out audio while it makes it.
 Audio is 16-bit little-endian mono PCM; positions are samples.
@@ -71,6 +73,9 @@ class StreamOptions:
     """A BCP 47 tag; empty: the engine's default."""
     hot_words: tuple[str, ...] = ()
     partials: bool = True
+    alone: bool = False
+    """Whether its audio may have crashed an engine before: it is then decoded when nothing else is. For hosts, not for
+    engines."""
 
 
 class HearingStream(Protocol):

@@ -28,39 +28,38 @@ class EngineEntry:
     """A callable in `module`: takes a `HearingSetup` or a `SpeakingSetup`, may raise `SetupError`."""
     package: str = ""
     """What pip installs it by; empty: nothing to install."""
-    own_process: bool = False
-    """Whether its calls are heavy or hold the GIL, and so must not run where the server's event loop runs. For engines
-    that hear; those that speak run in a thread."""
+    own_process: bool = True
+    """Whether it runs in processes of its own, which may crash or hang alone. False is for engines without native code
+    whose calls take less than a millisecond: a crash would be the worker's."""
     batched: bool = False
     """Whether one process of it serves all streams together, see `BatchedHearing`: then there is one, not one per core."""
 
 
 HEARING: dict[str, EngineEntry] = {
-    "pocketsphinx": EngineEntry(
-        "voicetrio.worker.engines.pocketsphinx", "open_pocketsphinx", "pocketsphinx", own_process=True
-    ),
+    "pocketsphinx": EngineEntry("voicetrio.worker.engines.pocketsphinx", "open_pocketsphinx", "pocketsphinx"),
     "faster-whisper": EngineEntry(
-        "voicetrio.worker.engines.whisper.engine",
-        "open_whisper",
-        "faster-whisper",
-        own_process=True,
-        batched=True,
+        "voicetrio.worker.engines.whisper.engine", "open_whisper", "faster-whisper", batched=True
     ),
     "sherpa-onnx": EngineEntry(
-        "voicetrio.worker.engines.sherpa", "open_sherpa", "sherpa-onnx onnxruntime", own_process=True, batched=True
+        "voicetrio.worker.engines.sherpa", "open_sherpa", "sherpa-onnx onnxruntime", batched=True
     ),
-    "instant": EngineEntry("voicetrio.worker.engines.instant", "open_instant_hearing"),
+    "instant": EngineEntry("voicetrio.worker.engines.instant", "open_instant_hearing", own_process=False),
 }
 SPEAKING: dict[str, EngineEntry] = {
     "espeak-ng": EngineEntry("voicetrio.worker.engines.espeak", "open_espeak", "espeakng-loader"),
     "piper": EngineEntry("voicetrio.worker.engines.piper", "open_piper", "'piper-tts[alignment]'"),
-    "instant": EngineEntry("voicetrio.worker.engines.instant", "open_instant_speaking"),
+    "instant": EngineEntry("voicetrio.worker.engines.instant", "open_instant_speaking", own_process=False),
 }
 
 
 def hearing_entry(name: str) -> EngineEntry:
     """Raises `SetupError`, naming the setting and what there is."""
     return _find("stt.engine", HEARING, HEARING_GROUP, name)
+
+
+def speaking_entry(name: str) -> EngineEntry:
+    """As `hearing_entry`."""
+    return _find("tts.engine", SPEAKING, SPEAKING_GROUP, name)
 
 
 def load_hearing(name: str, setup: HearingSetup) -> HearingEngine:
@@ -74,8 +73,7 @@ def load_hearing(name: str, setup: HearingSetup) -> HearingEngine:
 
 def load_speaking(name: str, setup: SpeakingSetup) -> SpeakingEngine:
     """As `load_hearing`; the setting for the voice is `tts.voice`."""
-    entry = _find("tts.engine", SPEAKING, SPEAKING_GROUP, name)
-    return cast("SpeakingEngine", _factory("tts.engine", name, entry)(setup))
+    return cast("SpeakingEngine", _factory("tts.engine", name, speaking_entry(name))(setup))
 
 
 def _find(setting: str, ours: dict[str, EngineEntry], group: str, name: str) -> EngineEntry:
