@@ -249,8 +249,8 @@ class Body:
                 stack.enter_context(self.ear.mute())
             yield
 
-    def speech_failed(self, code: str, message: str, request_id: str) -> None:
-        self.reporter.error(code, message, recoverable=True, request_id=request_id)
+    def speech_failed(self, code: str, message: str, request_id: str, **place: int) -> None:
+        self.reporter.error(code, message, recoverable=True, request_id=request_id, **place)
 
     @contextmanager
     def conversing(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from typing import Protocol
 import trio
 
 from voicetrio.core.config import AudioFormat, SessionLimits
-from voicetrio.core.errors import WorkerBusy, WorkerError, WorkerRejected, WorkerUnavailable
+from voicetrio.core.errors import WorkerBusy, WorkerCrashed, WorkerError, WorkerRejected, WorkerUnavailable
 from voicetrio.core.pcm import OutputEncoder
 from voicetrio.core.playback import Playback, WordMark
 from voicetrio.session.outbox import Outbox
@@ -38,8 +38,8 @@ class Mouth(Protocol):
         """Where the next audio begins, in milliseconds of the client's audio clock."""
         ...
 
-    def speech_failed(self, code: str, message: str, request_id: str) -> None:
-        """Tell the client."""
+    def speech_failed(self, code: str, message: str, request_id: str, **place: int) -> None:
+        """Tell the client. `place`: `text_start` and `text_end`, the characters that could not be spoken, where known."""
         ...
 
 
@@ -65,6 +65,7 @@ class Performance:
             while (text := await utterance.script.next()) is not None:
                 await self._wait_ahead(utterance)
                 await self._say_piece(utterance, text)
+                utterance.piece_start += len(text)
         except WorkerError as failure:
             error = failure
         playback = utterance.playback
@@ -197,4 +198,8 @@ class Performance:
                 code = "tts_failed"
         reason = "the synthesis gave no sound" if error is None else str(error)
         what = "tts.speak" if utterance.turn_id is None else "the reply"
-        self._mouth.speech_failed(code, f"{what}: {reason}", utterance.request_id)
+        place = {}
+        if isinstance(error, WorkerCrashed) and error.text_range is not None:
+            start, end = error.text_range
+            place = {"text_start": utterance.piece_start + start, "text_end": utterance.piece_start + end}
+        self._mouth.speech_failed(code, f"{what}: {reason}", utterance.request_id, **place)

@@ -65,6 +65,8 @@ class Utterance:
     """Of its audio; from the first sound on."""
     made: int = 0
     """Samples that were given to the outbox."""
+    piece_start: int = 0
+    """Characters of the pieces before the one that is being made."""
     end_announced: bool = False
     """Whether `tts.speaking_end` was posted."""
     reported: trio.Event = field(default_factory=trio.Event)

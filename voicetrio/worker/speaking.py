@@ -4,8 +4,9 @@ Engines that speak have one state for the whole process, so pieces of all calls 
 The audio of one piece is buffered: an engine is not held by a client that reads slowly. Cancelling a call stops its
 piece.
 
-Where an engine's process dies, the pieces of all calls go on with the next one: the one of which it died from where its
-audio ended, and three times in all; then the call fails, and says at which characters.
+Where an engine's process dies, the pieces of all calls go on with the next one. The one of which it died goes on from where
+its audio ended, and in smaller parts: what kills an engine is often that a piece is too long for it. What it has died of
+three times is not tried again; the call fails, and says which characters these were.
 """
 
 from dataclasses import replace
@@ -27,8 +28,13 @@ SynthesizeCall: TypeAlias = Call[pb.SynthesizeRequest, pb.SynthesizeReply]
 TEXT_MAX = 20_000
 """Code points of one request: half an hour of speech. Longer is a book, and should be sent by chapters."""
 SPEED_MIN, SPEED_MAX = 0.25, 4.0
-TRIES_MAX = 3
-"""How often a piece is given to an engine that dies of it: once may be chance, and each time others wait."""
+CRASHES_MAX = 3
+"""How often a text is given to an engine that dies of it, as a whole or in parts: once may be chance, and each time others
+wait.
+"""
+PARTS_MAX = (60, 20)
+"""Code points of the parts of a piece that has killed an engine once, and twice: a clause, and a few words. espeak-ng writes
+beyond a buffer when a clause has very many phonemes."""
 
 log = structlog.get_logger()
 
@@ -51,30 +57,35 @@ class Speaking:
         with self.slots.take():
             utterance = _Utterance(call, self.synthesis.description.sample_rate)
             for piece in text_pieces(request.text):
-                wanted = PieceRequest(piece.text, request.voice, request.speed or 1.0, piece.pause_after)
-                await self._speak_piece(wanted, piece, utterance)
+                utterance.begin_piece(piece.offset)
+                await self._speak_piece(request, piece, utterance, crashes=0)
 
-    async def _speak_piece(self, request: PieceRequest, piece: TextPiece, utterance: "_Utterance") -> None:
-        utterance.begin_piece(piece.offset)
-        crashes = 0
+    async def _speak_piece(
+        self, request: pb.SynthesizeRequest, piece: TextPiece, utterance: "_Utterance", *, crashes: int
+    ) -> None:
+        """`crashes`: how often an engine has died of a text that this is a part of."""
+        wanted = PieceRequest(piece.text, request.voice, request.speed or 1.0, piece.pause_after)
         while True:
             utterance.begin_try()
             try:
-                async with self.synthesis.speak(request) as spoken:
+                async with self.synthesis.speak(wanted) as spoken:
                     while (chunk := await spoken.receive()) is not None:
                         await utterance.send(chunk)
                 return
             except EngineLost:
-                continue  # it died of somebody else's piece
+                continue  # it died of something else
             except WorkerCrashed:
                 crashes += 1
-                log.warning("speech_engine_crashed", tries=crashes, characters=len(piece.text))
-                if crashes == TRIES_MAX:
-                    await utterance.fail(piece)
-                    raise WorkerCrashed(
-                        f"the engine died {TRIES_MAX} times on characters {piece.offset} to "
-                        f"{piece.offset + len(piece.text)} of the text"
-                    ) from None
+                log.warning("speech_engine_crashed", crashes=crashes, characters=len(piece.text))
+            if crashes == CRASHES_MAX:
+                await utterance.fail(piece)
+                raise WorkerCrashed(f"the engine died {CRASHES_MAX} times of a part of the text")
+            if crashes == 1 and utterance.piece_begun:
+                continue  # it may have hung, or died in the middle of a word, which should not be heard twice
+            for part in utterance.rest_of(piece, PARTS_MAX[crashes - 1]):
+                utterance.begin_piece(part.offset)
+                await self._speak_piece(request, part, utterance, crashes=crashes)
+            return
 
 
 def _check(request: pb.SynthesizeRequest) -> None:
@@ -95,10 +106,24 @@ class _Utterance:
         self._piece_start = 0
         self._next_sample = 0
         self._made = 0
+        self._marked_to = 0
+
+    @property
+    def piece_begun(self) -> bool:
+        """Whether some of the piece's audio was sent."""
+        return self._next_sample > self._piece_start
 
     def begin_piece(self, text_offset: int) -> None:
-        self._text_offset = text_offset
+        self._text_offset = self._marked_to = text_offset
         self._piece_start = self._next_sample
+
+    def rest_of(self, piece: TextPiece, part_max: int) -> list[TextPiece]:
+        """What of the piece was not sent, in parts. It begins after the last word that has a mark: engines make audio by
+        the clause or the sentence, and die between two.
+        """
+        text = piece.text[self._marked_to - piece.offset :]
+        parts = [replace(part, offset=self._marked_to + part.offset) for part in text_pieces(text, part_max)]
+        return [*parts[:-1], replace(parts[-1], pause_after=piece.pause_after)] if parts else []
 
     def begin_try(self) -> None:
         """What is made from now on is the piece from its beginning, of which some may have been sent."""
@@ -130,6 +155,8 @@ class _Utterance:
             ],
         )
         self._next_sample = max(self._next_sample, self._made)
+        if marks:
+            self._marked_to = max(self._marked_to, marks[-1].text_offset + marks[-1].text_length)
         await self._call.send(reply)
 
     async def fail(self, piece: TextPiece) -> None:

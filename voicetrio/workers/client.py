@@ -140,10 +140,10 @@ class WorkerClient:
         try:
             yield call
         except WorkerUnavailable as error:
-            # A worker that refuses sends its status and resets the stream; the reset may be seen first. grpclib
-            # looks for the status when it is told of the reset on leaving.
-            if isinstance(error.__cause__, StreamTerminatedError):
-                reason = error.__cause__
+            # A worker that ends a call sends its status and resets the stream; the reset may be seen first, in a receive
+            # or in a send. grpclib looks for the status when it is told of the reset on leaving.
+            if not isinstance(error.__cause__, GRPCError):
+                reason = StreamTerminatedError("the call has failed")
             raise
         finally:
             with trio.move_on_after(_LEAVE_TIMEOUT, shield=True), _translated(self.address):
