@@ -4,6 +4,7 @@ voice detectors -> trio-asyncio loop -> worker pool -> local worker process (rea
 """
 
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +15,7 @@ import trio
 import trio_asyncio
 
 from voicetrio.agent import AgentConfig, open_agent
+from voicetrio.core.environment import engine_environment
 from voicetrio.core.names import find_model
 from voicetrio.gateway.house import House
 from voicetrio.gateway.origin import is_loopback
@@ -25,6 +27,7 @@ from voicetrio.settings import AgentSettings, ConfigError, Settings, load_worker
 from voicetrio.tokens import TokenConfig, TokenDesk, make_desk
 from voicetrio.vad.opening import open_detectors
 from voicetrio.worker.config import WorkerConfig
+from voicetrio.worker.engines.registry import are_ours
 from voicetrio.workers.pool import Pool, open_pool
 from voicetrio.workers.private_sockets import private_sockets
 from voicetrio.workers.supervisor import Patience, Supervisor, supervised
@@ -54,6 +57,7 @@ def worker_config(settings: Settings, *, listen: str, die_with_parent: bool = Fa
         tts_device=settings.tts.device,
         tts_options=settings.tts.options,
         tts_slots=settings.tts.slots,
+        environment=settings.worker.environment,
         drain_timeout=settings.worker.drain_timeout,
         die_with_parent=die_with_parent,
     )
@@ -65,9 +69,19 @@ def _child_command(settings: Settings, worker: Settings, listen: str) -> list[st
     What it hears and speaks with is in `worker`, which is `settings` for the first one.
     """
     config = worker_config(worker, listen=listen, die_with_parent=True)
-    config = replace(config, drain_timeout=min(settings.worker.drain_timeout, _CHILD_DRAIN))
+    config = replace(
+        config,
+        drain_timeout=min(settings.worker.drain_timeout, _CHILD_DRAIN),
+        environment=settings.worker.environment,
+    )
     values = {"worker": asdict(config), "log": settings.log.model_dump()}
     return [sys.executable, "-m", "voicetrio", "worker", "--child", json.dumps(values)]
+
+
+def _child_environment(settings: Settings, worker: Settings) -> dict[str, str]:
+    """What a worker that this process owns gets of our environment: what its engines need, and no keys of ours."""
+    known = are_ours(worker.stt.engine, worker.tts.engine)
+    return engine_environment(os.environ, named=settings.worker.environment, known=known)
 
 
 def agent_config(settings: Settings) -> AgentConfig:
@@ -170,7 +184,14 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         )
         names = (["the local worker"] if workers.local else []) + [f"the worker of {file}" for file in workers.more]
         supervisors = [
-            Supervisor(_child_command(settings, child, socket), member, telemetry, patience, name=name)
+            Supervisor(
+                _child_command(settings, child, socket),
+                member,
+                telemetry,
+                patience,
+                environment=_child_environment(settings, child),
+                name=name,
+            )
             for child, socket, member, name in zip(children, sockets, pool.members, names, strict=False)
         ]
         await stack.enter_async_context(supervised(supervisors))

@@ -359,6 +359,10 @@ class WorkerSettings(Section):
     drain_timeout: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 20.0
     """Seconds after SIGTERM in which what is being heard and spoken is finished, or moved to other workers, and then cut.
     Less than the 30 s that container runtimes wait before SIGKILL."""
+    environment: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Names of environment variables that engines need, beyond those that are known. Of this server's own, workers and
+    engine processes get what interpreters, devices and our engines need, and no keys; other packages' engines get what
+    does not look like a secret."""
 
 
 class LogSettings(Section):

@@ -53,6 +53,9 @@ class WorkerConfig:
     tts_slots: int = 8
     """Texts being spoken at once; the next one is refused."""
 
+    environment: tuple[str, ...] = ()
+    """Names of variables that engine processes get beyond those that engines are known to need."""
+
     drain_timeout: float = 20.0
     """Seconds after a stop in which open calls may end; then they are cut. Gateways move their streams in half of it. Less
     than the 30 s after which container runtimes kill."""

@@ -16,6 +16,7 @@ from grpclib.health.check import ServiceStatus
 from grpclib.health.service import Health
 from grpclib.reflection.service import ServerReflection
 
+from voicetrio.core.environment import engine_environment
 from voicetrio.core.errors import VoicetrioError
 from voicetrio.worker.config import WorkerConfig
 from voicetrio.worker.engine_pool import core_count, open_pool
@@ -100,7 +101,7 @@ async def _open_synthesis(config: WorkerConfig) -> AsyncIterator[Synthesis]:
             await trio.to_thread.run_sync(registry.load_speaking, config.tts_engine, config.speaking)
         )
         return
-    async with open_speaking_process(config.tts_engine, config.speaking, dict(os.environ)) as process:
+    async with open_speaking_process(config.tts_engine, config.speaking, _environment(config)) as process:
         yield process
 
 
@@ -111,9 +112,14 @@ async def _open_recognition(config: WorkerConfig) -> AsyncIterator[Recognition]:
         yield InProcessRecognition(registry.load_hearing(config.stt_engine, config.hearing))
         return
     processes = min(config.stt_processes or (1 if entry.batched else core_count()), config.stt_slots)
-    environment = dict(os.environ)
-    async with open_pool(config.stt_engine, config.hearing, processes, config.stt_slots, environment) as pool:
+    async with open_pool(config.stt_engine, config.hearing, processes, config.stt_slots, _environment(config)) as pool:
         yield pool
+
+
+def _environment(config: WorkerConfig) -> dict[str, str]:
+    """What the processes of engines get of this one's."""
+    known = registry.are_ours(config.stt_engine, config.tts_engine)
+    return engine_environment(os.environ, named=config.environment, known=known)
 
 
 class _Health:

@@ -8,7 +8,7 @@ It runs in a session of its own, so that a Ctrl-C in the terminal reaches only u
 
 import math
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -59,9 +59,13 @@ class Supervisor:
         telemetry: SupervisorTelemetry,
         patience: Patience,
         *,
+        environment: Mapping[str, str] | None = None,
         name: str = "the local worker",
     ) -> None:
-        """`name` is for people, in the text of a `WorkerStartError`."""
+        """`environment` is all that the process gets of it; None: ours. `name` is for people, in the text of a
+        `WorkerStartError`.
+        """
+        self._environment = environment
         self._name = name
         self._command = list(command)
         self._member = member
@@ -109,6 +113,7 @@ class Supervisor:
                         trio.run_process,
                         self._command,
                         stdin=subprocess.PIPE,
+                        env=self._environment,
                         check=False,
                         start_new_session=True,
                     )

@@ -62,6 +62,11 @@ def speaking_entry(name: str) -> EngineEntry:
     return _find("tts.engine", SPEAKING, SPEAKING_GROUP, name)
 
 
+def are_ours(stt_engine: str, tts_engine: str) -> bool:
+    """Whether neither is another package's."""
+    return stt_engine in {*HEARING, NONE} and tts_engine in {*SPEAKING, NONE}
+
+
 def load_hearing(name: str, setup: HearingSetup) -> HearingEngine:
     """Import and load an engine; takes as long as its model takes.
 
