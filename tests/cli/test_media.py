@@ -144,16 +144,3 @@ async def test_a_file_that_is_no_audio_is_named_with_the_reason(tmp_path, name, 
 async def test_a_folder_is_no_audio_file(tmp_path):
     with pytest.raises(MediaError, match="directory"):
         await read_all(str(tmp_path))
-
-
-async def test_damage_is_told_after_all_that_could_be_read(tmp_path, monkeypatch):
-    def breaks_off(container, stream):
-        yield bytes(6400)
-        raise av.error.InvalidDataError(1, "Invalid data found")
-
-    monkeypatch.setattr("voicetrio.cli.media._decode", breaks_off)
-    async with open_audio(write_wav(tmp_path / "a.wav", SAMPLE_RATE, 1, 1.0)) as audio:
-        assert len(await audio.read(5000)) == 5000
-        assert len(await audio.read(5000)) == 1400
-        with pytest.raises(MediaError, match="damaged"):
-            await audio.read(5000)

@@ -1,21 +1,17 @@
 import pytest
 
-from voicetrio.cli.media import MediaError
 from voicetrio.cli.replay import BYTES_PER_S, FRAME_BYTES, FRAME_BYTES_MIN, AudioGone, ReplayedAudio
 
 
 class FakeAudio:
-    """So many bytes, all different from their neighbours; `damage` comes after them."""
+    """So many bytes, all different from their neighbours."""
 
-    def __init__(self, size: int, *, damage: bool = False) -> None:
+    def __init__(self, size: int) -> None:
         self.pcm = bytes(i * 7919 // 256 % 251 for i in range(size))
         self._rest = self.pcm
-        self._damage = damage
 
     async def read(self, n_bytes: int) -> bytes:
         chunk, self._rest = self._rest[:n_bytes], self._rest[n_bytes:]
-        if not chunk and self._damage:
-            raise MediaError("damaged")
         return chunk
 
 
@@ -97,16 +93,3 @@ async def test_audio_that_was_never_sent_is_not_there():
     await read(audio, 2)
     with pytest.raises(AudioGone):
         audio.go_to(201)
-
-
-async def test_damage_is_told_after_what_is_before_it_and_again_after_a_resume():
-    file = FakeAudio(2 * FRAME_BYTES + 3200, damage=True)
-    audio = ReplayedAudio(file)
-    audio.keep(10.0)
-    await read(audio, 3)
-    with pytest.raises(MediaError):
-        await audio.read()
-    audio.go_to(150)
-    assert await read(audio, 2) == file.pcm[150 * 32 :]
-    with pytest.raises(MediaError):
-        await audio.read()

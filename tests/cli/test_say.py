@@ -2,7 +2,9 @@ import argparse
 import io
 import os
 import stat
+import tempfile
 import wave
+from pathlib import Path
 
 import pytest
 import trio
@@ -108,6 +110,60 @@ async def test_a_dash_writes_to_standard_output():
     async with open_fake_server(speak) as server:
         assert await run(server, "-", stdout=stdout) == (0, "")
     check_wav(io.BytesIO(stdout.getvalue()))
+
+
+def streamed(data: bytes) -> bytes:
+    """The samples in a WAV whose header says that its length is not known."""
+    assert (data[:4], data[8:16]) == (b"RIFF", b"WAVEfmt ")
+    with wave.open(io.BytesIO(data), "rb") as reader:
+        assert (reader.getframerate(), reader.getnchannels(), reader.getsampwidth()) == (RATE, 1, 2)
+    assert data[36:44] == b"data\xff\xff\xff\xff"
+    return data[44:]
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1"])
+async def test_standard_output_that_is_a_file_gets_a_whole_one(tmp_path, name):
+    with tempfile.TemporaryFile(dir=tmp_path) as stdout:
+        async with open_fake_server(speak) as server:
+            assert await run(server, name, stdout=stdout) == (0, "")
+        stdout.seek(0)
+        check_wav(stdout)
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/{write}", "{fifo}"])
+async def test_who_reads_from_a_pipe_hears_it_while_it_comes(tmp_path, name):
+    heard = bytearray()
+    some_heard = trio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.create()
+        request_id = (await peer.receive_until("tts.speak"))["request_id"]
+        await peer.send("tts.speaking_start", request_id=request_id, sample_rate=RATE, text="hi", timestamp_ms=0)
+        await peer.send_audio(PCM[:999])
+        await some_heard.wait()
+        await peer.send_audio(PCM[999:])
+        await peer.send("tts.speaking_end", request_id=request_id, duration_ms=580, cancelled=False)
+        await peer.receive_until("session.close")
+        await peer.say_closed()
+
+    def hear(source: int | Path) -> None:
+        with open(source, "rb", buffering=0) as file:
+            while data := file.read(4096):
+                heard.extend(data)
+                if len(heard) == 44 + 999:
+                    trio.from_thread.run_sync(some_heard.set)
+
+    os.mkfifo(fifo := tmp_path / "fifo")
+    read, write = os.pipe()
+    stdout = io.FileIO(write, "wb")
+    with trio.fail_after(20):
+        async with open_fake_server(script) as server, trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, hear, fifo if name == "{fifo}" else read)
+            assert await run(server, name.format(write=write, fifo=fifo), stdout=stdout) == (0, "")
+            stdout.close()
+    assert streamed(bytes(heard)) == PCM
+    if name == "{fifo}":
+        os.close(read)
 
 
 async def test_an_old_file_is_replaced_and_a_link_stays_one(tmp_path):

@@ -1,11 +1,13 @@
 import re
 
 import pytest
+from rich.cells import cell_len
 
+from voicetrio.cli.media_timeline import Timeline
+from voicetrio.cli.subtitle_lines import LINE_COLUMNS_MAX, wrap
 from voicetrio.cli.subtitles import (
     CUE_MS_MAX,
     CUE_MS_MIN,
-    LINE_CHARS_MAX,
     LINES_MAX,
     Cue,
     CueCutter,
@@ -31,7 +33,7 @@ def check_readable(cues: list[Cue]) -> None:
         assert end_ms <= cue.start_ms < cue.end_ms
         assert cue.end_ms - cue.start_ms <= CUE_MS_MAX
         assert 1 <= len(cue.lines) <= LINES_MAX
-        assert all(0 < len(line) <= LINE_CHARS_MAX for line in cue.lines)
+        assert all(0 < cell_len(line) <= LINE_COLUMNS_MAX for line in cue.lines)
         end_ms = cue.end_ms
 
 
@@ -143,3 +145,40 @@ def test_every_cue_of_a_long_talk_is_readable():
     check_readable(cues)
     shown = re.sub(r"\s", "", "".join(line for cue in cues for line in cue.lines))
     assert shown.count("w") == sum(1 + (i * j) % 60 for i in range(200) for j in range(1, 1 + i % 40))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "今天天气很好我们一起去公园散步吧" * 5,
+        "「今日は」と彼は言った。それから、公園へ行ったっけ?いいえ、カフェーです。" * 3,
+        "Das heißt 今天 auf Chinesisch, and 한국어는 띄어쓰기가 있습니다. " * 4,
+        "👩‍👩‍👧‍👦" * 50,
+        "e\u0301" * 100,
+    ],
+)
+def test_wide_characters_take_two_columns(text):
+    lines = wrap(text)
+    assert all(cell_len(line) <= LINE_COLUMNS_MAX for line in lines)
+    assert all(cell_len(line) > LINE_COLUMNS_MAX // 2 for line in lines[:-1]), "lines are filled"
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert not any(line[0] in "。、」ー?っ\u0301" for line in lines), "no line begins with what closes the one before"
+    assert not any(line[-1] in "「" for line in lines[:-1])
+    words = tuple(Word(char, i * 0.1, (i + 1) * 0.1) for i, char in enumerate(text))
+    check_readable(CueCutter().cut(Segment("s1", 0.0, len(text) * 0.1, text, None, words)))
+
+
+def test_lines_end_at_spaces_and_hyphens_and_not_at_those_that_keep_things_together():
+    assert wrap("a well-known fact", 7) == ["a well-", "known", "fact"]
+    assert wrap("10\u00a0km away", 5) == ["10\u00a0km", "away"]
+
+
+def test_times_of_the_sound_become_those_of_the_file():
+    timeline = Timeline()
+    timeline.anchor(0.0, 5.0)
+    timeline.anchor(2.0, 17.0)
+    words = (Word("before", 1.0, 2.0), Word("after", 2.0, 3.0))
+    segment = Segment("s1", 1.0, 3.0, "before after", None, words).on(timeline)
+    assert (segment.start_s, segment.end_s) == (6.0, 18.0)
+    assert [(word.start_s, word.end_s) for word in segment.words] == [(6.0, 7.0), (17.0, 18.0)]
+    assert [(cue.start_ms, cue.end_ms) for cue in CueCutter().cut(segment)] == [(6000, 7000), (17000, 18000)]

@@ -2,14 +2,19 @@
 
 import json
 import math
+import os
+import re
 from itertools import pairwise
 
+import pytest
 import trio
+from av.stream import Disposition
 
 from voicetrio.cli.replay import FRAME_BYTES
 from voicetrio.cli.transcribe import PATIENCE_MS, TranscribeOptions
 
 from .fake_server import Peer, open_fake_server
+from .media_files import tone, write, write_tracks
 from .transcribing import Terminal, hears, run
 
 
@@ -163,3 +168,53 @@ async def test_a_long_file_at_full_speed_arrives_whole(wav):
     assert code == 0
     assert len(server.peers[0].audio) == 300 * 32_000
     assert len(server.peers[0].frame_times) == math.ceil(300 / 0.1)
+
+
+async def test_times_are_those_of_the_file(tmp_path):
+    path = write(tmp_path / "late.mkv", [(5.0, tone(2.0)), (20.0, tone(2.0))])
+    async with open_fake_server(hears("one", "two", "three", "four", "five", "six")) as server:
+        code, out, err = await run(server, [path], TranscribeOptions(format="srt", fast=True))
+    assert (code, err) == (0, "")
+    # Two seconds of sound, two of the silence that stands for 13 s, and two of sound.
+    starts = [60 * int(m) + float(f"{s}.{ms}") for m, s, ms in re.findall(r"(\d\d):(\d\d),(\d+) -->", out)]
+    assert [starts[0], starts[1], starts[-1]] == pytest.approx([5, 6, 21], abs=0.05)
+
+
+@pytest.mark.parametrize("output_format", ["text", "json"])
+async def test_a_file_without_speech_is_no_failure_and_told(wav, output_format):
+    async with open_fake_server(hears()) as server:
+        code, out, err = await run(server, [path := wav()], TranscribeOptions(format=output_format, fast=True))
+    assert (code, err) == (0, f"voicetrio: {path}: no speech was heard in it\n")
+    if output_format == "json":
+        assert json.loads(out)["warnings"] == [f"{path}: no speech was heard in it"]
+
+
+async def test_several_tracks_are_told_and_one_is_chosen(tmp_path):
+    path = write_tracks(
+        tmp_path / "a.mkv", [(300, Disposition(0), {}), (500, Disposition.default, {"language": "ger"})]
+    )
+    async with open_fake_server(hears("hello")) as server:
+        told = await run(server, [path])
+        chosen = await run(server, [path], TranscribeOptions(track=1, fast=True))
+        missing = await run(server, [path], TranscribeOptions(track=3, fast=True))
+    assert told[:2] == (0, "hello\n")
+    assert "another one than track 2:\n  1: nothing is said of it\n  2: ger, default\n" in told[2]
+    assert chosen == (0, "hello\n", "")
+    assert missing[0] == 1
+    assert "has no sound track 3" in missing[2]
+
+
+async def test_a_file_that_is_cut_off_is_transcribed_with_a_warning(wav):
+    os.truncate(path := wav(seconds=4.0), 64_044)
+    async with open_fake_server(hears("hello")) as server:
+        code, out, err = await run(server, [path])
+    assert (code, out, err) == (0, "hello\n", f"voicetrio: {path}: it is cut off: it ends at 2.0 s\n")
+
+
+async def test_a_file_name_that_is_not_utf8_is_a_name_like_others(wav):
+    path = os.fsdecode(os.fsencode(wav()) + b"\xe9.wav")
+    os.rename(wav(), path)
+    async with open_fake_server(hears("hello")) as server:
+        code, out, _ = await run(server, [path], TranscribeOptions(format="json", fast=True))
+    assert code == 0
+    assert json.loads(out.encode("utf-8"))["file"] == path

@@ -74,6 +74,8 @@ async def _read(path: str) -> bytes:
     async with open_audio(path) as file:
         while piece := await file.read(SAMPLE_RATE * SAMPLE_BYTES):
             pcm += piece
+        if file.warnings:
+            raise MediaError("; ".join(file.warnings))
     return bytes(pcm)
 
 

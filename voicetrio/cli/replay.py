@@ -6,7 +6,7 @@
 Positions are bytes from the beginning of the session, exactly as they were sent: the server's audio clock, times 32.
 """
 
-from voicetrio.cli.media import SAMPLE_BYTES, SAMPLE_RATE, AudioFile, MediaError
+from voicetrio.cli.media import SAMPLE_BYTES, SAMPLE_RATE, AudioFile
 from voicetrio.core.errors import VoicetrioError
 
 FRAME_S = 0.1
@@ -75,22 +75,11 @@ class ReplayedAudio:
         self._forget_before(position)
 
     async def read(self) -> bytes:
-        """The next frame; empty at the end.
-
-        Raises:
-            MediaError: as `AudioFile.read`.
-
-        Safe to cancel: nothing is lost.
-        """
+        """The next frame; empty at the end. Safe to cancel: nothing is lost."""
         self._forget_before(self._position - self._keep_bytes)
         missing = self._position + FRAME_BYTES - self._end
         if missing > 0:
-            try:
-                pcm = await self._audio.read(missing)
-            except MediaError:
-                if self.position_is_end:
-                    raise
-                pcm = b""  # first what is there; the next read will tell
+            pcm = await self._audio.read(missing)
             self._file_bytes += len(pcm)
             self._kept += pcm
             length = self._end - self._position

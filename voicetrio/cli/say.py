@@ -12,7 +12,7 @@ import trio
 
 from voicetrio.cli.native_client import NativeSession, open_native_session
 from voicetrio.cli.native_errors import ConnectionLost, SessionFailed
-from voicetrio.cli.wav_file import SAMPLE_BYTES, wav_bytes, write_whole
+from voicetrio.cli.wav_file import SAMPLE_BYTES, STDOUT, WavStream, check_place, open_stream, wav_bytes, write_whole
 from voicetrio.cli.with_server import add_server_arguments, run_with_server
 from voicetrio.core.errors import VoicetrioError
 from voicetrio.session.session_id import new_session_id
@@ -64,15 +64,24 @@ async def say(
     err: TextIO,
     stdout: BinaryIO | None = None,
 ) -> int:
-    """Write `text` as speech to the WAV file `output`, or to `stdout` if that is "-"; the exit code: 0, or 1."""
+    """Write `text` as speech to the WAV file `output`, or to `stdout` if that is "-"; the exit code: 0, or 1.
+
+    A file appears when all has been said; into a pipe or a device the speech goes as it comes.
+    """
+    stdout = stdout or sys.stdout.buffer
     try:
         if not text.strip():
             raise SessionFailed("there is no text to say")
-        if str(output) != "-" and not await trio.Path(output).parent.is_dir():
-            raise SessionFailed(f"{output}: there is no such folder to write to")
+        await trio.to_thread.run_sync(check_place, output)
         request: dict[str, Any] = {"text": text, "voice": voice, "speed": speed}
-        speech = await receive_speech(server_url, request, err)
-        await trio.to_thread.run_sync(_write, speech, output, stdout or sys.stdout.buffer)
+        # Its reader may never come, or be slow for ever: a cancelled command does not wait for it.
+        stream = await trio.to_thread.run_sync(open_stream, output, stdout, abandon_on_cancel=True)
+        speech = await receive_speech(server_url, request, err, stream)
+        if stream is None:
+            data = wav_bytes(speech.pcm, speech.sample_rate)
+            await trio.to_thread.run_sync(write_whole, data, output, stdout)
+        elif str(output) not in STDOUT:
+            stream.close()
     except (VoicetrioError, OSError) as error:
         if isinstance(error, BrokenPipeError):
             raise
@@ -81,8 +90,15 @@ async def say(
     return 0
 
 
-async def receive_speech(server_url: str, request: dict[str, Any], err: TextIO) -> Speech:
-    """What a `tts.speak` with the fields of `request` brings. Raises: VoicetrioError, if not all of it came."""
+async def receive_speech(
+    server_url: str, request: dict[str, Any], err: TextIO, stream: WavStream | None = None
+) -> Speech:
+    """What a `tts.speak` with the fields of `request` brings; into `stream`, too, while it comes.
+
+    Raises:
+        VoicetrioError: not all of it came.
+        OSError: the stream cannot be written.
+    """
     speech = Speech(request_id=f"say-{secrets.token_hex(8)}")
     fields = {name: value for name, value in request.items() if value is not None}
     async with open_native_session(server_url, new_session_id()) as session:
@@ -92,6 +108,9 @@ async def receive_speech(server_url: str, request: dict[str, Any], err: TextIO) 
                 if isinstance(message, bytes):
                     if speech.sample_rate and not speech.complete:
                         speech.pcm += message
+                        if stream is not None:
+                            rate = speech.sample_rate
+                            await trio.to_thread.run_sync(stream.write, message, rate, abandon_on_cancel=True)
                         await _report(speech, session)
                 elif message.get("type") == "session.created":
                     await session.send_json({"type": "tts.speak", "request_id": speech.request_id, **fields})
@@ -135,16 +154,6 @@ async def _hear(message: dict[str, Any], speech: Speech, session: NativeSession,
             pass  # grows with the protocol
 
 
-def _write(speech: Speech, output: Path | str, stdout: BinaryIO) -> None:
-    """Runs in a thread. Raises: OSError."""
-    data = wav_bytes(speech.pcm, speech.sample_rate)
-    if str(output) == "-":
-        stdout.write(data)
-        stdout.flush()
-        return
-    write_whole(data, output)
-
-
 def _speed(text: str) -> float:
     try:
         speed = float(text)
@@ -158,7 +167,9 @@ def _speed(text: str) -> float:
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("say", help="speak a text into a WAV file")
     parser.add_argument("text", metavar="TEXT", help="what to say; - reads it from standard input")
-    parser.add_argument("-o", "--output", metavar="FILE", default="-", help="a WAV file; default: standard output")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", default="-", help="a WAV file, or a pipe; default: standard output"
+    )
     parser.add_argument("--voice", metavar="NAME", help="a voice of the server's engine")
     parser.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="0.25 to 4; default: 1")
     add_server_arguments(parser)
@@ -166,7 +177,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run_say(args: argparse.Namespace) -> int:
-    if args.output == "-" and sys.stdout.isatty():
+    if args.output in STDOUT and sys.stdout.isatty():
         print("voicetrio: a WAV file is nothing to look at: name one with --output, or use a pipe", file=sys.stderr)
         return 2
     try:

@@ -5,16 +5,17 @@ neither its end nor much memory. Times are float seconds in segments, as in the 
 """
 
 import re
-import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-LINE_CHARS_MAX = 42
+from voicetrio.cli.media_timeline import Timeline
+from voicetrio.cli.subtitle_lines import split_word, wrap
+
 LINES_MAX = 2
 CUE_MS_MAX = 7_000
-"""What broadcasters agree on: more in a line, more lines, or a longer cue, and it is read twice or not at all."""
+"""What broadcasters agree on: more lines, or a longer cue, and it is read twice or not at all."""
 
 CUE_MS_MIN = 200
 """A cue that is on for less is not seen at all. Only words without a length get here."""
@@ -57,6 +58,18 @@ class Segment:
             words=words,
         )
 
+    def on(self, timeline: Timeline) -> "Segment":
+        """The same with the times of a file, where it has those of the sound that was read from it."""
+        return replace(
+            self,
+            start_s=timeline.start(self.start_s),
+            end_s=timeline.end(self.end_s),
+            words=tuple(
+                replace(word, start_s=timeline.start(word.start_s), end_s=timeline.end(word.end_s))
+                for word in self.words
+            ),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Cue:
@@ -97,7 +110,7 @@ class CueCutter:
         start_ms = max(group[0].start_ms, self._end_ms)
         end_ms = max(piece.end_ms for piece in group)
         self._end_ms = max(min(end_ms, start_ms + CUE_MS_MAX), start_ms + CUE_MS_MIN)
-        return Cue(start_ms, self._end_ms, tuple(_wrap("".join(piece.text for piece in group))))
+        return Cue(start_ms, self._end_ms, tuple(wrap("".join(piece.text for piece in group))))
 
 
 def _belongs(piece: _Piece, group: list[_Piece]) -> bool:
@@ -105,12 +118,8 @@ def _belongs(piece: _Piece, group: list[_Piece]) -> bool:
     return (
         piece.end_ms - group[0].start_ms <= CUE_MS_MAX
         and piece.start_ms - group[-1].end_ms < PAUSE_MS
-        and len(_wrap("".join([*(earlier.text for earlier in group), piece.text]))) <= LINES_MAX
+        and len(wrap("".join([*(earlier.text for earlier in group), piece.text]))) <= LINES_MAX
     )
-
-
-def _wrap(text: str) -> list[str]:
-    return textwrap.wrap(text, LINE_CHARS_MAX)
 
 
 def _pieces(segment: Segment) -> Iterator[_Piece]:
@@ -119,14 +128,12 @@ def _pieces(segment: Segment) -> Iterator[_Piece]:
         start_ms, end_ms = round(max(0.0, word.start_s) * 1000), round(max(0.0, word.end_s) * 1000)
         end_ms = max(start_ms, end_ms)
         # A word may be longer than a line: scripts without spaces, addresses. Its parts share its time by length.
-        parts = [part for part in textwrap.wrap(word.text, LINE_CHARS_MAX, drop_whitespace=False) if part.strip()]
+        parts = split_word(word.text)
         chars, done = sum(map(len, parts)), 0
         for part in parts:
             part_start_ms = start_ms + (end_ms - start_ms) * done // chars
             done += len(part)
-            # The space that followed the word may have been a part of its own.
-            text = part + " " if done == chars and word.text[-1].isspace() and not part[-1].isspace() else part
-            yield _Piece(text, part_start_ms, start_ms + (end_ms - start_ms) * done // chars)
+            yield _Piece(part, part_start_ms, start_ms + (end_ms - start_ms) * done // chars)
 
 
 def _words_with_gaps(segment: Segment) -> list[Word]:

@@ -23,7 +23,7 @@ from voicetrio.cli.talk_call import Call
 from voicetrio.cli.talk_heard import heard_wav
 from voicetrio.cli.talk_view import FORMATS, Format, new_view
 from voicetrio.cli.transcribe import PATIENCE_MS
-from voicetrio.cli.wav_file import write_whole
+from voicetrio.cli.wav_file import check_place, write_whole
 from voicetrio.cli.with_server import add_server_arguments, run_with_server
 from voicetrio.core.errors import VoicetrioError
 
@@ -66,12 +66,14 @@ async def talk(
 
     try:
         if output is not None:
-            await _check_place(trio.Path(output))
+            await trio.to_thread.run_sync(check_place, output)
         async with open_audio(recording) as audio:
             view = new_view(options.format, out)
             call = Call(audio, view, settings=options.settings(), wait_s=options.wait_s, tell=tell)
             try:
                 await _hold(call, server_url)
+                for warning in audio.warnings:
+                    tell(warning)
             finally:
                 if output is not None and call.opened_at is not None:
                     # Also when cancelled, as Ctrl-C does it: what was heard is all that is left of the call.
@@ -94,14 +96,6 @@ async def _hold(call: Call, server_url: str) -> None:
     except ConnectionCut as error:
         # Not resumed: nobody holds the line while the other one is gone for seconds.
         raise ConnectionCut(f"{error}: the call is over") from None
-
-
-async def _check_place(output: trio.Path) -> None:
-    """Before the call, for it cannot be repeated. Raises: OSError."""
-    if not await output.parent.is_dir():
-        raise FileNotFoundError(f"{output}: there is no such folder to write to")
-    if await output.is_dir():
-        raise IsADirectoryError(f"{output}: that is a folder; name a file")
 
 
 def _write(call: Call, begin: float, end: float, output: Path | str) -> None:

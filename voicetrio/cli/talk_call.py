@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import trio
 
-from voicetrio.cli.media import SAMPLE_BYTES, SAMPLE_RATE, MediaError
+from voicetrio.cli.media import SAMPLE_BYTES, SAMPLE_RATE
 from voicetrio.cli.native_client import NativeSession
 from voicetrio.cli.native_errors import NORMAL_CLOSE_CODES, ConnectionLost, SessionFailed, describe_close
 from voicetrio.cli.pacing import Pacer, sending_rate
@@ -89,7 +89,6 @@ class Call:
         self._recorded = True
         """Whether the recording goes on."""
         self._hung_up = False
-        self._damage: MediaError | None = None
 
     @property
     def at(self) -> float:
@@ -126,8 +125,6 @@ class Call:
         if session.close_code is not None and session.close_code not in NORMAL_CLOSE_CODES:
             how = describe_close(session.close_code, session.close_reason)
             raise ConnectionLost(f"the server ended the call ({how})")
-        if self._damage is not None:
-            raise self._damage
 
     # -- the microphone -----------------------------------------------------------------------------------------------
 
@@ -164,13 +161,7 @@ class Call:
 
     async def _read(self) -> bytes:
         """The next frame of the recording; empty after its end, which is silence."""
-        if not self._recorded:
-            return b""
-        try:
-            return await self._recording.read(FRAME_BYTES)
-        except MediaError as error:
-            self._damage = error
-            return b""
+        return await self._recording.read(FRAME_BYTES) if self._recorded else b""
 
     def _end_recording(self, session: NativeSession) -> None:
         self._recorded = False

@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from voicetrio.cli.media import AudioFile, MediaError
+from voicetrio.cli.media import AudioFile
 from voicetrio.cli.native_client import NativeSession
 from voicetrio.cli.native_errors import NORMAL_CLOSE_CODES, ConnectionLost, SessionFailed, describe_close
 from voicetrio.cli.pacing import RATE_MAX_UNLIMITED, Pacer, sending_rate
@@ -49,6 +49,7 @@ class FileRun:
         real_time: bool,
     ) -> None:
         self._audio = ReplayedAudio(audio)
+        self._file = audio
         self._view, self._writer, self._transcript = view, writer, transcript
         self._header, self._settings, self._real_time = header, settings, real_time
         self._pacer: Pacer | None = None
@@ -71,6 +72,7 @@ class FileRun:
         if self._close_code is not None and self._close_code not in NORMAL_CLOSE_CODES:
             how = describe_close(self._close_code, self._close_reason)
             self._fail(ConnectionLost(f"the server ended the session ({how})"))
+        self._transcript.warnings += self._file.warnings
         if self._dropped_ms:
             hole = f"{self._dropped_ms / 1000:.1f} s of the audio are missing: the server dropped them"
             if self._failure is None:
@@ -135,19 +137,16 @@ class FileRun:
             return  # the receiver tells
 
     async def _send_audio(self, session: NativeSession, pacer: Pacer) -> None:
-        try:
-            while True:
-                begin_s = self._audio.position_s
-                pcm = await self._audio.read()
-                if not pcm:
-                    return
-                await _wait_until_due(pacer, begin_s, len(pcm) / BYTES_PER_S)
-                await session.send_audio(pcm)
-                pacer.sent(trio.current_time())
-                self._transcript.duration_s = self._audio.file_s
-                self._view.progress(self._audio.position_s, now=trio.current_time())
-        except MediaError as error:
-            self._fail(error)  # and go on to the close: what could be read shall be heard
+        while True:
+            begin_s = self._audio.position_s
+            pcm = await self._audio.read()
+            if not pcm:
+                return
+            await _wait_until_due(pacer, begin_s, len(pcm) / BYTES_PER_S)
+            await session.send_audio(pcm)
+            pacer.sent(trio.current_time())
+            self._transcript.duration_s = self._file.timeline.end(self._audio.file_s)
+            self._view.progress(self._file.timeline.end(self._audio.position_s), now=trio.current_time())
 
     def _hear(self, message: dict[str, Any]) -> None:
         match message.get("type"):
@@ -156,7 +155,7 @@ class FileRun:
             case "transcript.partial":
                 self._view.words(message.get("text") or "", message.get("tentative") or "")
             case "transcript.final":
-                segment = Segment.from_message(message)
+                segment = Segment.from_message(message).on(self._file.timeline)
                 self._transcript.segments.append(segment)
                 self._view.words("", "")
                 self._view.write(self._writer.final(segment))

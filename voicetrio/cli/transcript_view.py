@@ -8,6 +8,7 @@ Writing may block the event loop while a pipe is full: then there is nothing bet
 """
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,12 @@ class Transcript:
     duration_s: float | None = None
     segments: list[Segment] = field(default_factory=list)
     error: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    """What of the file could not be used, or of what came of it looks wrong. Each names the file."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(segment.text for segment in self.segments)
 
     def as_json(self) -> dict[str, Any]:
         texts = (segment.text for segment in self.segments)
@@ -46,6 +53,8 @@ class Transcript:
             "text": " ".join(text for text in texts if text),
             "segments": [_segment_json(segment) for segment in self.segments],
         }
+        if self.warnings:
+            value["warnings"] = self.warnings
         return value if self.error is None else {**value, "error": self.error}
 
 
@@ -89,7 +98,9 @@ class _JsonWriter(_TextWriter):
         return ""
 
     def end(self, transcript: Transcript) -> str:
-        return json.dumps(transcript.as_json(), ensure_ascii=False) + "\n"
+        text = json.dumps(transcript.as_json(), ensure_ascii=False)
+        # A file name that is not UTF-8 has surrogates in it (PEP 383), which have no other place in a JSON document.
+        return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 class _SrtWriter(_TextWriter):
