@@ -7,7 +7,7 @@ from typing import Any
 from tests.agent.http_server import Answer, HttpServer, open_server
 from voicetrio.agent import AgentConfig, open_agent
 from voicetrio.core.errors import AgentError
-from voicetrio.session.ports import Agent, AgentEvent, AgentFault, AgentRequest
+from voicetrio.session.ports import Agent, AgentAlive, AgentEvent, AgentFault, AgentRequest, AgentStream
 
 KEY = "sk-secret-key-of-the-test"
 
@@ -18,14 +18,22 @@ HELLO_AGAIN = replace(HELLO, dialog_id="dialog-1")
 
 
 async def ask(agent: Agent, request: AgentRequest | None = None) -> list[AgentEvent | AgentFault]:
-    """All of the answer."""
+    """All of the answer, without signs of life."""
     request = request or (HELLO_AGAIN if agent.kind == "chat" else HELLO)
     async with agent.open_turn(request) as answer:
         events = []
         while (event := await answer.receive()) is not None:
-            events.append(event)
+            if not isinstance(event, AgentAlive):
+                events.append(event)
         assert await answer.receive() is None
         return events
+
+
+async def next_event(turn: AgentStream) -> AgentEvent | AgentFault | None:
+    """The next that is more than a sign of life."""
+    while isinstance(event := await turn.receive(), AgentAlive):
+        pass
+    return event
 
 
 async def ask_runtime(answer: Answer, request: AgentRequest = HELLO, **settings: Any) -> list[AgentEvent | AgentFault]:
@@ -63,7 +71,7 @@ def payloads(events: list[AgentEvent | AgentFault]) -> list[Any]:
     return [json.loads(event.payload) for event in events if isinstance(event, AgentEvent)]
 
 
-def chunk(content: object, finish: str | None = None, **delta: object) -> bytes:
+def chunk(content: object, finish: object = None, **delta: object) -> bytes:
     """One chunk of a chat completion, as an event."""
     choice = {"index": 0, "delta": {"content": content, **delta}, "finish_reason": finish}
     body = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}

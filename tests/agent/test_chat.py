@@ -2,14 +2,20 @@
 
 import json
 import random
+from itertools import pairwise
 
 import pytest
+import trio
 
-from tests.agent.asking import HELLO, HELLO_AGAIN, KEY, ask, ask_chat, chunk, config, payloads, said
+from tests.agent.asking import HELLO, HELLO_AGAIN, KEY, ask, ask_chat, chunk, config, next_event, payloads, said
 from tests.agent.http_server import Answer, open_server, stream
 from voicetrio.agent import open_agent
+from voicetrio.agent.chat import DOUBTFUL_GRACE, GRACE
 from voicetrio.core.errors import AgentError
-from voicetrio.session.ports import AgentEvent, AgentFault, AgentRequest, Interruption, Said
+from voicetrio.session.ports import AgentAlive, AgentEvent, AgentFault, AgentRequest, Interruption, Said
+
+IDLE_S = 0.05
+"""Seconds in which nobody does anything, until a test's clock jumps: the loopback takes microseconds."""
 
 DONE = b"data: [DONE]\n\n"
 USAGE = b'data: {"object":"chat.completion.chunk","choices":%b,"usage":{"total_tokens":3}}\n\n'
@@ -22,6 +28,15 @@ def whole(text: str) -> dict[str, object]:
 
 def token(text: str) -> dict[str, object]:
     return {"type": "assistant_message", "token": text, "is_final": False}
+
+
+def event(payload: object, name: str = "message") -> bytes:
+    return f"event: {name}\ndata: {json.dumps(payload)}\n\n".encode()
+
+
+def message(content: object, finish: object = None) -> bytes:
+    """A chunk with a whole message instead of a piece."""
+    return event({"choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": finish}]})
 
 
 async def messages_for(request: AgentRequest, **settings: str) -> list[dict[str, str]]:
@@ -113,7 +128,7 @@ ANSWERED = (chunk("Hel"), chunk("lo"))
     [
         (chunk(None), *ANSWERED, STOP, DONE),  # llama.cpp begins with null
         (chunk(""), *ANSWERED, STOP, USAGE % b"[]", DONE),
-        (*ANSWERED, USAGE % b"[]", STOP),  # [DONE] is not waited for
+        (*ANSWERED, USAGE % b"[]", STOP),  # without [DONE]
         (*ANSWERED, USAGE % b"null", DONE),
         (*ANSWERED, b'data: {"usage":{}}\n\n', DONE),
         (*ANSWERED, b'data: {"choices":[null]}\n\ndata: {"choices":{}}\n\ndata: {"choices":["x"]}\n\n', DONE),
@@ -137,25 +152,206 @@ ANSWERED = (chunk("Hel"), chunk("lo"))
             STOP,
         ),
         (chunk(None, tool_calls=[{"function": {"arguments": "{}"}}]), *ANSWERED, STOP),
-        (chunk(5), chunk(["Hello"]), chunk({"text": "Hello"}), *ANSWERED, STOP),
+        (chunk(["Hel"]), chunk([{"type": "text", "text": "lo"}]), STOP),
+        (
+            chunk({"text": "Hel"}),
+            chunk([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, "lo"]),
+            STOP,
+        ),
+        (chunk(None, refusal="Hello"), STOP),
+        (chunk("", "stop", reasoning="hm"), *ANSWERED, STOP, DONE),
+        (chunk("Hel", "stop"), chunk("lo", "stop"), DONE),  # a reason on every chunk
+        (chunk("Hel", "stop"), chunk("lo", "stop")),
+        (chunk("Hel", "null"), chunk("lo", "None"), STOP),
+        (chunk("Hel", False), chunk("lo", 1)),
+        (message("Hello"), STOP),  # whole, where a piece should be
+        (message("Hel"), message("Hello"), STOP),  # growing
+        (*ANSWERED, message("Hello", "stop"), DONE),  # once more at the end
+        (event({"choices": [{"text": "Hel"}]}), event({"choices": [{"delta": "lo", "index": "0"}]}), STOP),
+        (event({"choices": [], "prompt_filter_results": [{}]}), *ANSWERED, STOP),  # Azure
+        (event({"prompt_progress": {"total": 5}}), *ANSWERED, STOP),  # llama.cpp
+        (event({"error": "", "detail": None}), *ANSWERED, STOP),
     ],
 )
 async def test_the_shapes_of_many_servers_say_the_same(parts):
-    events = await ask_chat(stream(*parts))
-    assert said(events) == "Hello"
-    assert payloads(events)[-1] == whole("Hello")
     everything = b"".join(parts)
-    for seed in range(5):
-        dice = random.Random(seed)
-        cuts = sorted(dice.sample(range(1, len(everything)), 6))
-        cut = [everything[start:end] for start, end in zip([0, *cuts], [*cuts, len(everything)], strict=True)]
-        assert await ask_chat(stream(*cut)) == events, f"seed {seed}"
+    cuts = [sorted(random.Random(seed).sample(range(1, len(everything)), 6)) for seed in range(5)]
+    pieces = [[everything[start:end] for start, end in pairwise([0, *each, len(everything)])] for each in cuts]
+    answers = [stream(*each) for each in (parts, *pieces)]
+    async with open_server(*answers) as server, open_agent(config(server, kind="chat")) as agent:
+        whole_chunks, *cut_anywhere = [await ask(agent) for _ in answers]
+    assert said(whole_chunks) == "Hello"
+    assert payloads(whole_chunks)[-1] == whole("Hello")
+    assert cut_anywhere == [whole_chunks] * 5
 
 
-@pytest.mark.parametrize("end", [STOP, DONE, b"data: [DONE]\r\r", chunk(None, "stop").rstrip() + b"\r\r"])
-async def test_the_answer_ends_at_its_last_chunk_even_if_the_connection_stays_open(end):
+@pytest.mark.parametrize("end", [DONE, b"data: [DONE]\r\r", b"data: [DONE]\n"])
+async def test_the_answer_ends_with_done_even_if_the_connection_stays_open(end, mock_clock):
+    mock_clock.autojump_threshold = IDLE_S
     events = await ask_chat(stream(chunk("Hello"), end, ended=False, then="hold"))
     assert said(events) == "Hello"
+    assert trio.current_time() == 0
+
+
+@pytest.mark.parametrize(
+    ("parts", "grace"),
+    [
+        ((chunk("Hello"), STOP), GRACE),
+        ((chunk("Hello"), chunk(None, "stop").rstrip() + b"\r\r"), GRACE),
+        ((chunk("Hello", "stop"), USAGE % b"[]"), GRACE),
+        ((chunk("Hel", "stop"), chunk("lo", "stop")), DOUBTFUL_GRACE),
+        ((chunk(None, "stop", reasoning="hm"), chunk("Hello"), STOP), DOUBTFUL_GRACE),
+    ],
+)
+async def test_a_finish_reason_counts_after_some_time_even_if_the_connection_stays_open(parts, grace, mock_clock):
+    mock_clock.autojump_threshold = IDLE_S
+    events = await ask_chat(stream(*parts, ended=False, then="hold"))
+    assert said(events) == "Hello"
+    assert payloads(events)[-1] == whole("Hello")
+    assert trio.current_time() == pytest.approx(grace)
+
+
+async def test_an_end_is_not_waited_for_while_the_client_is_slow(mock_clock):
+    """The rest of the answer is there, and is read, however long its first part has waited."""
+    mock_clock.autojump_threshold = IDLE_S
+    answer = stream(chunk("Hel", "stop"), chunk("lo"), STOP, ended=False, then="hold")
+    async with (
+        open_server(answer) as server,
+        open_agent(config(server, kind="chat")) as agent,
+        agent.open_turn(HELLO_AGAIN) as turn,
+    ):
+        assert (await next_event(turn)).text == "Hel"
+        await trio.sleep(10 * DOUBTFUL_GRACE)
+        assert (await next_event(turn)).text == "lo"
+
+
+@pytest.mark.parametrize("part", [b": ping\n\n", b": PROCESSING\n", chunk(None, reasoning="hm"), chunk("<think>hm")])
+async def test_what_says_nothing_is_a_sign_of_life(part):
+    async with (
+        open_server(stream(part, ended=False, then="hold")) as server,
+        open_agent(config(server, kind="chat")) as agent,
+        agent.open_turn(HELLO_AGAIN) as turn,
+    ):
+        assert await turn.receive() == AgentAlive()
+        if not part.startswith(b":"):
+            return
+    async with (
+        open_server(stream(part, ended=False, then="hold")) as server,
+        open_agent(config(server, kind="runtime")) as agent,
+        agent.open_turn(HELLO_AGAIN) as turn,
+    ):
+        assert await turn.receive() == AgentAlive()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (
+            event({"type": "message_start", "message": {"content": []}}),
+            event({"type": "content_block_start", "content_block": {"type": "thinking", "thinking": ""}}),
+            event({"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "hm"}}),
+            event({"type": "ping"}),
+            event({"type": "content_block_start", "content_block": {"type": "text", "text": ""}}),
+            event({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Hel"}}),
+            event({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "lo"}}),
+            event({"type": "content_block_stop"}),
+            event({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}),
+            event({"type": "message_stop"}),
+        ),
+        (
+            event({"type": "response.created"}),
+            event({"type": "response.reasoning_summary_text.delta", "delta": "hm"}),
+            event({"type": "response.output_text.delta", "delta": "Hello"}),
+            event({"type": "response.completed", "response": {}}),
+        ),
+        (
+            event({"message": {"role": "assistant", "content": "", "thinking": "hm"}, "done": False}),
+            event({"message": {"role": "assistant", "content": "Hello"}, "done": False}),
+            event({"message": {"content": ""}, "done": True, "done_reason": "stop"}),
+        ),
+        (event({"response": "Hello", "done": False}), event({"response": "", "done": True})),
+        (event({"content": "Hello", "stop": False}), event({"content": "", "stop": True})),
+    ],
+)
+async def test_streams_of_other_shapes_are_read(parts):
+    events = await ask_chat(stream(*parts))
+    assert said(events) == "Hello"
+    assert not [event for event in events if isinstance(event, AgentFault)]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"), [(5, "5"), (2.5, "2.5"), ([1, "a", {"text": {"value": "b"}}], "1ab"), ([None, [], {}], "")]
+)
+async def test_numbers_and_parts_are_read_as_text(content, text):
+    events = await ask_chat(stream(chunk(content), chunk("."), STOP))
+    assert said(events) == text + "."
+    assert not [event for event in events if isinstance(event, AgentFault)]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        chunk(True),
+        chunk([True]),
+        chunk({"image": "x"}),
+        chunk([[[[[["deep"]]]]]]),
+        event({"choices": "x"}),
+        event({"x": 1}),
+    ],
+)
+async def test_what_cannot_be_read_is_told(part):
+    events = await ask_chat(stream(part, chunk("Hello"), STOP))
+    assert said(events) == "Hello"
+    assert [event.code for event in events if isinstance(event, AgentFault)] == ["agent_malformed"]
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        chunk(None, "tool_calls", tool_calls=[{"id": "1", "function": {"name": "secret", "arguments": "{}"}}]),
+        chunk(None, function_call={"name": "secret"}),
+        chunk([{"type": "tool_use", "name": "secret"}]),
+        message([{"type": "tool_call", "name": "secret"}]),
+    ],
+)
+async def test_a_tool_that_is_called_is_told_beside_the_text(calls):
+    events = await ask_chat(stream(chunk("Let me see."), calls, STOP))
+    assert said(events) == "Let me see."
+    (fault,) = [event for event in events if isinstance(event, AgentFault)]
+    assert fault.code == "agent_tool_call"
+    assert "secret" not in fault.message
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        *((reason, "agent_failed") for reason in ("error", "abort", "insufficient_system_resource", "network_error")),
+        *((reason, "agent_filtered") for reason in ("content_filter", "SAFETY", "sensitive", "refusal")),
+    ],
+)
+async def test_an_error_as_a_finish_reason_ends_the_answer_behind_what_came_before(reason, code):
+    async with (
+        open_server(stream(chunk("Hel"), chunk("lo", reason), DONE)) as server,
+        open_agent(config(server, kind="chat")) as agent,
+        agent.open_turn(HELLO_AGAIN) as turn,
+    ):
+        heard = ""
+        with pytest.raises(AgentError) as caught:
+            while True:
+                heard += (await next_event(turn)).text
+    assert caught.value.code == code
+    assert heard == "Hello"
+
+
+@pytest.mark.parametrize("bound", ["max_answer_bytes", "max_answer_events"])
+async def test_an_answer_has_an_end(bound):
+    limit = {"max_answer_bytes": 5000, "max_answer_events": 20}[bound]
+    for part in (chunk("a"), chunk(None, reasoning="hm"), b"data:\n\n" * 50, b": ping\n" * 200):
+        if bound == "max_answer_events" and part.startswith(b":"):
+            continue
+        with pytest.raises(AgentError, match=str(limit)) as caught:
+            await ask_chat(stream(*[part] * 200, ended=False, then="hold"), **{bound: limit})
+        assert caught.value.code == "agent_answer_too_long"
 
 
 async def test_a_stream_that_stops_without_a_reason_is_broken():
@@ -171,9 +367,9 @@ async def test_what_came_before_a_break_is_given_first():
         open_agent(config(server, kind="chat")) as agent,
         agent.open_turn(HELLO_AGAIN) as turn,
     ):
-        assert (await turn.receive()).text == "Hel"
+        assert (await next_event(turn)).text == "Hel"
         with pytest.raises(AgentError, match="broke off"):
-            await turn.receive()
+            await next_event(turn)
     assert len(server.requests) == 1
 
 
@@ -186,6 +382,12 @@ async def test_what_came_before_a_break_is_given_first():
         b"event: error\n\n",
         b'error: {"code":500,"message":"secret"}\n\n',
         b'error: {"code":500,"message":"secret"}',
+        b'data: {"object":"error","message":"secret"}\n\n',
+        b'data: {"type":"error","error":{"message":"secret"}}\n\n',
+        b'data: {"detail":"secret"}\n\n',
+        b'data: {"error_code":336,"error_msg":"secret"}\n\n',
+        b'data: {"choices":[{"error":{"message":"secret"},"delta":{}}]}\n\n',
+        b'data: {"type":"response.failed","response":{}}\n\n',
     ],
 )
 async def test_an_error_in_the_stream_ends_the_answer_without_its_words(part):

@@ -7,13 +7,21 @@ import httpx2
 import pytest
 import trio
 
+from voicetrio.agent.config import AgentConfig
 from voicetrio.agent.sse import open_events
 from voicetrio.core.errors import AgentError
+from voicetrio.session.ports import AgentAlive
 
 TYPE = {"content-type": "text/event-stream"}
 
 
-async def events_of(*pieces: bytes, limit: int = 1_048_576, headers: dict[str, str] = TYPE) -> list[tuple[str, str]]:
+def limits(event: int = 1_048_576, **more: int) -> AgentConfig:
+    return AgentConfig("embedded", max_event_bytes=event, **more)
+
+
+async def events_of(
+    *pieces: bytes, limit: int = 1_048_576, headers: dict[str, str] = TYPE, **more: int
+) -> list[tuple[str, str]]:
     """Name and data of all events of a stream that comes in these pieces and ends in order."""
 
     async def body() -> AsyncIterator[bytes]:
@@ -24,9 +32,10 @@ async def events_of(*pieces: bytes, limit: int = 1_048_576, headers: dict[str, s
     request = httpx2.Request("POST", "http://127.0.0.1/")
     response = httpx2.Response(200, headers=headers, content=body(), request=request)
     found = []
-    async with open_events(response, max_event_bytes=limit) as events:
+    async with open_events(response, limits(limit, **more)) as events:
         while (event := await events.receive()) is not None:
-            found.append((event.event, event.data))
+            if not isinstance(event, AgentAlive):
+                found.append((event.event, event.data))
     return found
 
 
@@ -113,9 +122,10 @@ async def test_an_event_that_never_ends_is_refused_while_it_comes():
             yield b"x" * 100
 
     response = httpx2.Response(200, headers=TYPE, content=body(), request=httpx2.Request("POST", "http://127.0.0.1/"))
-    async with open_events(response, max_event_bytes=1000) as events:
+    async with open_events(response, limits(1000)) as events:
         with pytest.raises(AgentError, match="1000 bytes"):
-            await events.receive()
+            while await events.receive() == AgentAlive():
+                pass
     assert read <= 1100
 
 

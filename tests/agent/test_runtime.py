@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.agent.asking import HELLO, KEY, ask, ask_runtime, config, payloads, said
+from tests.agent.asking import HELLO, KEY, ask, ask_runtime, config, next_event, payloads, said
 from tests.agent.http_server import Answer, open_server, stream
 from voicetrio.agent import open_agent
 from voicetrio.core.errors import AgentError
@@ -76,7 +76,8 @@ async def test_every_event_passes_as_it_came_and_in_order():
         ([{"token": None, "content": "Hello."}], "Hello."),
         ([{"content": "Hello."}], "Hello."),
         ([{"token": "", "content": "Hello."}], "Hello."),
-        ([{"token": 5, "content": ["x"]}, {"content": None}, {}], ""),
+        ([{"token": 5}, {"token": ["x", {"type": "text", "text": "y"}]}, {"content": None}, {}], "5xy"),
+        ([{"token": [], "content": [{"text": "Hello."}]}], "Hello."),
         ([{"token": "a", "content": "the whole"}, {"token": "b", "content": "the whole"}], "ab"),
         ([{"token": "a\ud83d\ude00\ud83d"}, {"token": "\udc00b"}], "a😀b"),
     ],
@@ -94,10 +95,58 @@ async def test_only_assistant_messages_are_said():
     assert said(events) == ""
 
 
-@pytest.mark.parametrize("name", ['""', "null", "5", '["a"]'])
-async def test_a_session_info_without_a_name_names_nothing(name):
-    (event,) = await ask_runtime(stream(b'data: {"type":"session_info","session_id":%b}\n\n' % name.encode(), DONE))
+async def test_text_of_a_type_that_cannot_be_read_is_told_and_passed():
+    part = b'data: {"type":"assistant_message","token":true}\n\n'
+    event, fault = await ask_runtime(stream(part, DONE))
+    assert isinstance(event, AgentEvent)
+    assert json.loads(event.payload)["token"] is True
+    assert fault.code == "agent_malformed"
+
+
+NAMES = [
+    "123",
+    "1.5",
+    '""',
+    "null",
+    "{}",
+    "[]",
+    "true",
+    "0",
+    '"a/b"',
+    '"сессия"',
+    '"' + "n" * 129 + '"',
+    '{"a":[null]}',
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_dialog_is_asked_for_by_what_the_agent_calls_it_whatever_that_is(name):
+    info = f'{{"type":"session_info","session_id":{name}}}'
+    async with (
+        open_server(stream(f"data: {info}\n\n".encode(), DONE), stream(DONE)) as server,
+        open_agent(config(server, kind="runtime")) as agent,
+    ):
+        (event,) = await ask(agent)
+        assert event.payload == info
+        assert event.dialog_id is not None
+        await ask(agent, AgentRequest(event.dialog_id, {}))
+    first, second = server.requests
+    assert "session_id" not in first.json
+    assert json.dumps(second.json["session_id"], ensure_ascii=False, separators=(",", ":")) == name
+
+
+@pytest.mark.parametrize("field", ["", ',"session_id":1e999', f',"session_id":"{"n" * 8191}"'])
+async def test_a_name_that_cannot_be_given_back_is_told(field):
+    event, fault = await ask_runtime(stream(f'data: {{"type":"session_info"{field}}}\n\n'.encode(), DONE))
     assert event.dialog_id is None
+    assert fault.code == "agent_bad_session_id"
+
+
+@pytest.mark.parametrize("kind", ["session.created", "session.closed", "turn.ended", "playback.x", "agent_event"])
+async def test_an_event_that_looks_like_the_servers_own_comes_in_an_envelope(kind):
+    data = f'{{"type": "{kind}", "resume_token": "x"}}'
+    events = await ask_runtime(stream(f"data: {data}\n\n".encode(), DONE))
+    assert [event.payload for event in events] == [f'{{"type":"agent_event","event":{data}}}']
 
 
 @pytest.mark.parametrize(
@@ -132,8 +181,19 @@ async def test_the_answer_ends_with_the_http_answer_even_without_a_blank_line(ta
 
 async def test_an_http_answer_without_a_length_ends_with_its_connection():
     head = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
-    events = await ask_runtime(Answer((head, b'data: {"a":1}\n\n')))
-    assert payloads(events) == [{"a": 1}]
+    last = b'data: {"type":"assistant_message","content":"Hello","is_final":true}\n\n'
+    for end in (last, last + b'data: {"a":1}\n\n', b'data: {"a":1}\n\n' + DONE, b"data: [DONE]"):
+        events = await ask_runtime(Answer((head, end)))
+        assert len(events) == end.count(b"data: {") - end.count(b"{}")
+
+
+@pytest.mark.parametrize("more", [b"", b'data: {"type":"assistant_message","token":"and","is_final":false}\n\n'])
+async def test_a_connection_that_ends_without_any_end_of_the_answer_has_broken(more):
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    last = b'data: {"type":"assistant_message","token":"Well","is_final":%b}\n\n' % (b"true" if more else b"false")
+    with pytest.raises(AgentError) as caught:
+        await ask_runtime(Answer((head, last + more)))
+    assert caught.value.code == "agent_broken"
 
 
 @pytest.mark.parametrize("then", ["close", "reset"])
@@ -141,9 +201,9 @@ async def test_a_connection_that_breaks_is_told_after_what_came_before(then):
     answer = stream(b'data: {"a":1}\n\n', b'data: {"cut":', ended=False, then=then)
     async with open_server(answer) as server, open_agent(config(server, kind="runtime")) as agent:
         async with agent.open_turn(HELLO) as turn:
-            assert await turn.receive() == AgentEvent('{"a":1}')
+            assert await next_event(turn) == AgentEvent('{"a":1}')
             with pytest.raises(AgentError) as caught:
-                await turn.receive()
+                await next_event(turn)
         assert caught.value.code == "agent_broken"
     assert len(server.requests) == 1
 
@@ -175,9 +235,32 @@ async def test_an_event_in_several_data_lines_is_one_payload():
     assert json.loads(event.payload) == {"a": 1}
 
 
-async def test_an_error_event_is_the_runtimes_own_and_passes_but_an_error_field_ends_the_turn():
-    events = await ask_runtime(stream(b'event: error\ndata: {"type":"error","code":"x"}\n\n', DONE))
-    assert payloads(events) == [{"type": "error", "code": "x"}]
+ERROR = b'data: {"type":"error","code":"x"}\n\n'
+TOKEN = b'data: {"type":"assistant_message","token":"Well."}\n\n'
+
+
+@pytest.mark.parametrize(
+    "parts", [(ERROR,), (TOKEN, ERROR, b'data: {"type":"bill"}\n\n'), (b"event: error\ndata: {}\n\n",)]
+)
+@pytest.mark.parametrize("end", [DONE, b""])
+async def test_an_answer_that_ends_with_an_error_has_failed_and_the_error_passes(parts, end):
+    async with (
+        open_server(stream(*parts, end or b"\n")) as server,
+        open_agent(config(server, kind="runtime")) as agent,
+        agent.open_turn(HELLO) as turn,
+    ):
+        passed = [await next_event(turn) for _ in parts]
+        with pytest.raises(AgentError) as caught:
+            await next_event(turn)
+    assert [event.payload.encode() for event in passed] == [part[part.index(b"{") : -2] for part in parts]
+    assert caught.value.code == "agent_failed"
+
+
+async def test_an_agent_that_goes_on_after_an_error_has_not_failed():
+    assert said(await ask_runtime(stream(ERROR, TOKEN, DONE))) == "Well."
+
+
+async def test_an_error_field_ends_the_answer():
     with pytest.raises(AgentError) as caught:
         await ask_runtime(stream(b'error: {"message":"x"}\n\n', DONE))
     assert caught.value.code == "agent_failed"

@@ -1,7 +1,7 @@
 """An agent that does what it was told to: each request takes the next of its answers, and the last one again and again.
 
-An answer is a list of steps: a text (one token), a number (seconds to wait), an `AgentEvent`, an `AgentFault`, or an
-exception to raise. `refuse` is raised instead of opening a turn.
+An answer is a list of steps: a text (one token), a number (seconds to wait), an `AgentEvent`, an `AgentFault`, an
+`AgentAlive`, or an exception to raise. `refuse` is raised instead of opening a turn.
 """
 
 import json
@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import trio
 
-from voicetrio.session.ports import AgentEvent, AgentFault, AgentRequest
+from voicetrio.session.ports import AgentAlive, AgentEvent, AgentFault, AgentRequest
 
-Step = str | float | AgentEvent | AgentFault | Exception
+Step = str | float | AgentEvent | AgentFault | AgentAlive | Exception
 
 
 def token(text: str) -> AgentEvent:
@@ -63,7 +63,7 @@ class FakeTurn:
     def __init__(self, steps: list[Step]) -> None:
         self._steps = steps
 
-    async def receive(self) -> AgentEvent | AgentFault | None:
+    async def receive(self) -> AgentEvent | AgentFault | AgentAlive | None:
         await trio.lowlevel.checkpoint()
         while self._steps:
             match self._steps.pop(0):

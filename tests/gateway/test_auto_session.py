@@ -251,12 +251,12 @@ async def test_an_id_of_somebody_who_is_connected_is_not_taken_from_them(mock_cl
 
 ODD = [
     '{"type":"tool_call","call_id":"7","arguments":{"path":"/tmp","n":1.50,"n":2}}',
+    '{"type":"error","code":"agents-own","message":"passes as it is"}',
     '{ "type" :\t"assistant_message" , "token" : "Прив\\u0435т 🆔" , "is_final":false }',
     '{"type":"never-heard-of","deep":[[[{}]]],"emoji":"👋🏽","half":"\\ud83d"}',
     '{"no":"type"}',
     "{}",
-    '{"type":"error","code":"agents-own","message":"passes as it is"}',
-    '{"type":"session.closed","reason":"it only looks so"}',
+    '{"type":"session_closed","reason":"it only looks so"}',
     json.dumps({"type": "file", "content": "ё" * 450_000}, ensure_ascii=False),
     '{"type":"agent_switched","after":"the large one"}',
 ]
@@ -281,6 +281,75 @@ async def test_every_event_passes_byte_for_byte_and_in_order(mock_clock, parts: 
         assert json.loads(welcome)["type"] == "session.created"
         assert passed == ODD
         assert json.loads(ended)["outcome"] == "completed"
+
+
+@pytest.mark.parametrize("kind", ["session.created", "session.closed", "turn.ended", "tts.speaking_start"])
+async def test_an_event_that_looks_like_ours_is_not_taken_for_it(mock_clock, kind: str):
+    """Nor does it break the count by which a client that comes back is told what it has missed."""
+    spoofed = {"type": kind, "resume_token": "x", "turn_id": "x"}
+    async with open_gateway(stream(TOKEN, event(spoofed), DONE), reply("Fine.")) as (door, _):
+        caller = await door.enter(REAL)
+        await ask(caller, "one")
+        token = caller.got("session.created")[0]["resume_token"]
+        assert caller.got("agent_event") == [{"type": "agent_event", "event": spoofed}]
+        assert len(caller.got("turn.ended")) == 1
+        await caller.leave()
+        await caller.over.wait()
+        received = len([message for message in caller.messages if message["type"] != "session.created"])
+        back = await door.enter(REAL, f"resume={token}&received={received}")
+        texts = await ask(back, "two")
+        assert back.messages[0]["resumed"]
+        assert back.got("messages_lost") == []
+        assert [json.loads(text)["type"] for text in texts] == ["assistant_message", "assistant_message", "turn.ended"]
+
+
+NAMES = [123, "", None, {}, [], 1.5, True, "a/b", "сессия", "n" * 129]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=[repr(name)[:10] for name in NAMES])
+async def test_a_dialog_may_be_called_anything_by_its_agent(mock_clock, name: object):
+    info = event({"type": "session_info", "session_id": name})
+    with structlog.testing.capture_logs() as logs:
+        async with open_gateway(stream(info, TOKEN, DONE), stream(info, TOKEN, DONE), reply("x")) as (door, runtime):
+            caller = door.call(TEMPORARY)
+            await ask(caller)
+            assert caller.messages[0] == {"type": "session_info", "session_id": name}
+            assert (await caller.wait_for("session.created"))["session_id"] == TEMPORARY
+            await ask(caller)
+            await ask(caller)
+            assert door.house.registry.find(TEMPORARY) is not None
+            assert [error["code"] for error in caller.got("error")] == ["agent_bad_session_id"]
+            assert {ended["outcome"] for ended in caller.got("turn.ended")} == {"completed"}
+    first, *later = runtime.requests
+    assert "session_id" not in first.json
+    assert [request.json["session_id"] for request in later] == [name, name]
+    assert [entry["log_level"] for entry in logs if entry["event"] == "dialog_named_apart"] == ["warning"]
+    assert "сессия" not in repr(logs)
+
+
+async def test_an_agent_that_names_its_dialog_without_end_is_stopped(mock_clock):
+    infos = [event({"type": "session_info", "session_id": f"name-{number}"}) for number in range(1000)]
+    async with open_gateway(stream(b"".join(infos), DONE)) as (door, _):
+        caller = await door.enter(REAL)
+        await ask(caller)
+        assert len(caller.got("session_info")) < 50
+        assert [error["code"] for error in caller.got("error")] == ["agent_bad_session_id"]
+        assert caller.got("turn.ended")[0]["outcome"] == "failed"
+
+
+async def test_the_operator_learns_why_an_agent_has_failed(mock_clock):
+    with structlog.testing.capture_logs() as logs:
+        async with open_gateway(status(401), stream(event("no json"), DONE)) as (door, _):
+            caller = await door.enter(REAL)
+            await ask(caller)
+            await ask(caller)
+    trouble = [entry for entry in logs if entry["event"] == "agent_trouble"]
+    assert [(entry["code"], entry["log_level"]) for entry in trouble] == [
+        ("agent_unauthorized", "warning"),
+        ("agent_malformed", "warning"),
+    ]
+    assert "check agent.api_key" in trouble[0]["reason"]
+    assert KEY not in repr(logs)
 
 
 async def test_a_message_reaches_the_runtime_with_all_of_its_fields(mock_clock):
@@ -328,6 +397,13 @@ FAILURES = {
     "dies at once": (Answer((), "close"), "agent_broken", "failed"),
     "malformed event": (stream(TOKEN, event('{"type": oops'), TOKEN, DONE), "agent_malformed", "completed"),
     "no object": (stream(event("[1]"), TOKEN, DONE), "agent_malformed", "completed"),
+    "nothing but a malformed event": (stream(event("[1]"), DONE), "agent_malformed", "failed"),
+    "malformed without end": (stream(TOKEN, event("nope") * 3000), "agent_malformed", "failed"),
+    "its own error": (
+        stream(TOKEN, event({"type": "fails", "error": 1}), b"event: error\ndata: {}\n\n"),
+        "agent_failed",
+        "failed",
+    ),
     "1 MiB": (stream(TOKEN, event('{"a":"' + "x" * (MAX_EVENT_BYTES - 8) + '"}')), "agent_event_too_large", "failed"),
     "silence": (stream(TOKEN, ended=False, then="hold"), "agent_silent", "failed"),
     "silence from the start": (Answer((), "hold"), "agent_silent", "failed"),

@@ -12,7 +12,7 @@ from tests.fakes.synthesizer import FakeSynthesizer
 from voicetrio.core.config import SessionConfig, SessionLimits
 from voicetrio.core.errors import AgentError, WorkerUnavailable
 from voicetrio.core.states import StateTimeouts
-from voicetrio.session.ports import AgentEvent, AgentFault, Interruption, Said
+from voicetrio.session.ports import AgentAlive, AgentEvent, AgentFault, Interruption, Said
 
 ALOUD = SessionConfig(agent="on", speak_replies=True)
 
@@ -187,6 +187,50 @@ async def test_an_agent_that_falls_silent_is_given_up_after_its_time(autojump_cl
     assert [error["code"] for error in client.got("error")] == ["agent_silent"]
     assert len(agent.requests) == 1
     assert agent.left_at == [pytest.approx(7.0)]
+
+
+async def test_an_agent_that_is_alive_is_waited_for_until_its_answer_is_too_long(autojump_clock):
+    limits = SessionLimits(agent_silence=7.0, agent_answer=100.0)
+    agent = FakeAgent([["a", *[5.0, AgentAlive()] * 10, "b", *[5.0, AgentAlive()] * 10, "c"]])
+    async with open_client(agent=agent, limits=limits) as client:
+        await client.send("user_message", content="go")
+        await client.wait_for("turn.ended")
+    assert tokens(client) == ["a", "b"]
+    assert client.at("turn.ended") == [pytest.approx(100.0)]
+    assert [error["code"] for error in client.got("error")] == ["agent_answer_too_long"]
+    (turn,) = client.session.history.turns
+    assert (turn.reply, turn.outcome) == ("ab", "failed")
+
+
+async def test_an_agent_that_was_alive_and_falls_silent_is_given_up(autojump_clock):
+    agent = FakeAgent([["a", 5.0, AgentAlive(), 100.0]])
+    async with open_client(agent=agent, limits=SessionLimits(agent_silence=7.0)) as client:
+        await client.send("user_message", content="go")
+        await client.wait_for("turn.ended")
+    assert client.at("turn.ended") == [pytest.approx(12.0)]
+    assert [error["code"] for error in client.got("error")] == ["agent_silent"]
+
+
+async def test_a_sign_of_life_is_nothing_to_a_client(autojump_clock):
+    async with open_client(
+        agent=FakeAgent([[AgentAlive(), "a", AgentAlive()]]), welcomed=False, session_id="new_1"
+    ) as client:
+        await client.send("user_message", content="go")
+        await client.wait_for("turn.ended")
+    assert [message["type"] for message in client.got()] == ["assistant_message", "session.created", "turn.ended"]
+
+
+async def test_an_agent_without_end_of_faults_is_told_once_and_left(autojump_clock):
+    agent = FakeAgent([["a", *[AgentFault("agent_malformed", "no JSON")] * 2000, "b"], ["c"]])
+    async with open_client(agent=agent) as client:
+        await client.send("user_message", content="go")
+        await client.wait_for("turn.ended")
+        await client.send("user_message", content="go on")
+        await client.wait_for("turn.ended", 2)
+    assert tokens(client) == ["a", "c"]
+    assert [error["code"] for error in client.got("error")] == ["agent_malformed"]
+    assert [ended["outcome"] for ended in client.got("turn.ended")] == ["failed", "completed"]
+    assert client.telemetry.counts["agent_event_unusable"] == 16
 
 
 async def test_a_client_that_reads_slowly_holds_the_agent_back_and_loses_nothing(autojump_clock):
@@ -394,7 +438,7 @@ async def test_a_name_that_no_session_can_have_is_told_and_not_taken(autojump_cl
         await client.wait_for("turn.ended", 2)
     assert [error["code"] for error in client.got("error")] == ["agent_bad_session_id"]
     assert client.got("session_info"), "it is passed on all the same"
-    assert [request.dialog_id for request in agent.requests] == [None, None]
+    assert [request.dialog_id for request in agent.requests] == [None, "no/such name"], "the agent's own business"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,11 @@ class AgentConfig:
     """An event of this many bytes or more is refused: it would be held whole. 1 MiB is thousands of times a token, and
     WebSocket clients with common settings refuse a message above it."""
 
+    max_answer_events: int = 131_072
+    """Events of one answer: what a model that writes 200 tokens a second comes to in 11 minutes."""
+    max_answer_bytes: int = 67_108_864
+    """Bytes of one answer: so many events of 512 bytes, twice what a chat server takes for a token."""
+
     def __post_init__(self) -> None:
         if self.kind != "embedded":
             _check_url(self.url)
@@ -36,8 +41,9 @@ class AgentConfig:
             raise ValueError("agent.api_key: must be printable ASCII without spaces; is there a line end in it?")
         if not 0 < self.connect_timeout < math.inf:
             raise ValueError("agent.connect_timeout: must be more than 0 seconds")
-        if self.max_event_bytes < 1:
-            raise ValueError("agent.max_event_bytes: must be at least 1")
+        for name in ("max_event_bytes", "max_answer_events", "max_answer_bytes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"agent.{name}: must be at least 1")
 
 
 def _check_url(url: str) -> None:

@@ -8,9 +8,15 @@ import json
 import secrets
 from typing import Any
 
-from voicetrio.session.ports import AgentEvent
+from voicetrio.session.ports import AgentEvent, DialogId, JsonNull
 
 MESSAGE = "assistant_message"
+
+DIALOG_ID_MAX = 8192
+"""Characters of a dialog's id as JSON: it goes with every request, and is a key or a token; more is a document."""
+
+_OURS = ("session.", "turn.", "transcript.", "vad.", "tts.", "playback.")
+_ENVELOPE = "agent_event"
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
@@ -36,6 +42,31 @@ def token_event(token: str) -> str:
 
 def whole_event(content: str) -> str:
     return compact({"type": MESSAGE, "content": content, "is_final": True})
+
+
+def is_reserved(kind: str) -> bool:
+    """Whether a message of this type is the server's own, now or in a later version: clients act on what it says."""
+    return kind.startswith(_OURS) or kind == _ENVELOPE
+
+
+def envelope(event: str) -> str:
+    """For an agent's event, JSON as text, that would be mistaken for a message of the server."""
+    return f'{{"type":"{_ENVELOPE}","event":{event}}}'
+
+
+def read_dialog_id(session_info: dict[str, Any]) -> tuple[DialogId | None, str]:
+    """What `session_info` calls the dialog, and what is wrong with it."""
+    if "session_id" not in session_info:
+        return None, "the agent's session_info has no session_id: its dialog has no name"
+    dialog_id = session_info["session_id"]
+    try:
+        size = len(json.dumps(dialog_id, allow_nan=False, separators=(",", ":")))
+    except ValueError:  # 1e999 is read as infinity
+        return None, "the agent's session_info has a number for its session_id that cannot be written again"
+    if size > DIALOG_ID_MAX:
+        text = f"the agent's session_info has a session_id of more than {DIALOG_ID_MAX} characters: it is not kept"
+        return None, text
+    return (JsonNull.NULL if dialog_id is None else dialog_id), ""
 
 
 def new_dialog() -> AgentEvent:

@@ -81,6 +81,8 @@ async def open_poster(config: AgentConfig) -> AsyncIterator[Poster]:
         # closes an idle one when it likes; a request that crosses its goodbye is lost, and with it, never sent again, a
         # turn. A handshake takes less than a word, and turns seldom follow so soon that it could be saved.
         limits=httpx2.Limits(max_keepalive_connections=0),
+        verify=httpx2.URL(config.url).scheme
+        == "https",  # nothing to verify otherwise, and loading certificates takes 0.2 s
         follow_redirects=False,
         trust_env=False,  # a proxy or a password that some other program needs would be a surprise here
         # Sessions share this client. A cookie which an agent gives to one must not come back with another's turn.

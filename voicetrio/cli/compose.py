@@ -103,6 +103,8 @@ def _agent_config(agent: AgentSettings, key: str) -> AgentConfig:
         instructions=agent.instructions,
         connect_timeout=agent.connect_timeout,
         max_event_bytes=agent.max_event_bytes,
+        max_answer_events=agent.max_answer_events,
+        max_answer_bytes=agent.max_answer_bytes,
     )
 
 

@@ -141,7 +141,10 @@ class SessionLimits:
     max_ahead: float = 10.0
     """Seconds of a reply that are made before the listener has come to them: more than a network's worst pause."""
     agent_silence: float = 60.0
-    """Seconds that an agent may say nothing: a large model takes most of them to be loaded."""
+    """Seconds that an agent may give no sign of life: a large model takes most of them to be loaded."""
+    agent_answer: float = 600.0
+    """Seconds that an agent may take for one answer, with all that it thinks and does for it: models that reason and agents
+    that use tools take minutes, and nobody stays on the line for longer than ten."""
     max_reply_chars: int = 32_768
     """Of one reply that are spoken, about half an hour; the rest is passed on as text only."""
     max_queued_messages: int = 16

@@ -33,6 +33,7 @@ _TOKENS = (
 _ADMIN_REFUSALS = ("wrong_key", "too_many")
 _GATED = ("no_voice", "no_speech", "log_probability", "compression", "repetition", "other")
 _ERROR_CODES = (
+    "agent_answer_too_long",
     "agent_bad_message",
     "agent_bad_session_id",
     "agent_broken",
@@ -40,9 +41,11 @@ _ERROR_CODES = (
     "agent_empty",
     "agent_event_too_large",
     "agent_failed",
+    "agent_filtered",
     "agent_malformed",
     "agent_not_found",
     "agent_silent",
+    "agent_tool_call",
     "agent_unauthorized",
     "agent_unreachable",
     "duplicate_request",
@@ -138,6 +141,10 @@ class PrometheusTelemetry:
         )
         self._turns = self._counters(
             "voicetrio_agent_turns_total", "Messages to the agent, by how their turn ended", "outcome", _TURNS
+        )
+        self._unusable = self._counter(
+            "voicetrio_agent_events_unusable_total",
+            "Parts of agents' answers that could not be read, and were left out",
         )
         self._first_text = self._histogram(
             "voicetrio_agent_first_text_seconds",
@@ -251,6 +258,9 @@ class PrometheusTelemetry:
 
     def agent_turn(self, outcome: str) -> None:
         self._turns.labels(outcome).inc()
+
+    def agent_event_unusable(self) -> None:
+        self._unusable.inc()
 
     def agent_first_text(self, seconds: float) -> None:
         self._first_text.observe(seconds)

@@ -28,7 +28,7 @@ from voicetrio.session.intake import Intake
 from voicetrio.session.line import Line
 from voicetrio.session.log import SessionLog
 from voicetrio.session.outbox import Outbox
-from voicetrio.session.ports import Ports
+from voicetrio.session.ports import DialogId, Ports
 from voicetrio.session.recognition import Recognition
 from voicetrio.session.reporter import Reporter
 from voicetrio.session.speaker import Speaker
@@ -258,13 +258,11 @@ class Body:
             yield
 
     @property
-    def dialog_id(self) -> str | None:
+    def dialog_id(self) -> DialogId | None:
         return self._identity.dialog_id
 
-    def adopt(self, dialog_id: str) -> None:
-        problem = self._identity.adopt(dialog_id)
-        if problem is not None:
-            self.reporter.error("agent_bad_session_id", problem, recoverable=True)
+    def adopt(self, dialog_id: DialogId) -> str | None:
+        return self._identity.adopt(dialog_id)
 
     def answered(self) -> None:
         self._identity.answered()

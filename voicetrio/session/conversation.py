@@ -8,7 +8,6 @@ Stopping a turn cancels the agent's stream and the speech, each through its own 
 other task has to run first. What was heard by then, and not a word more, is what the history holds.
 """
 
-import math
 from collections import deque
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -20,10 +19,29 @@ from voicetrio.core.errors import AgentError, RemoteError
 from voicetrio.core.history import MAX_CHARS, Exchange, History
 from voicetrio.session.log import SessionLog
 from voicetrio.session.outbox import Outbox
-from voicetrio.session.ports import Agent, AgentEvent, AgentFault, AgentRequest, Interruption, Said, Telemetry
+from voicetrio.session.patience import Patience
+from voicetrio.session.ports import (
+    Agent,
+    AgentAlive,
+    AgentEvent,
+    AgentFault,
+    AgentRequest,
+    DialogId,
+    Interruption,
+    Said,
+    Telemetry,
+)
 from voicetrio.session.speaker import Speaker, new_request_id
 from voicetrio.session.turn import Turn
 from voicetrio.session.utterance import Script, Utterance
+
+MAX_FAULTS = 16
+"""Parts of one answer that cannot be used, until the turn ends: a proxy's heartbeats may look so, and nothing else does."""
+
+MAX_NAMES = 16
+"""Names that an agent may give its dialog in one turn: one is common, and each may be another place in the registry."""
+
+_BAD_NAME = "agent_bad_session_id"
 
 
 class Partner(Protocol):
@@ -33,12 +51,12 @@ class Partner(Protocol):
     def config(self) -> SessionConfig: ...
 
     @property
-    def dialog_id(self) -> str | None:
+    def dialog_id(self) -> DialogId | None:
         """The agent's name for this dialog; None while it has none."""
         ...
 
-    def adopt(self, dialog_id: str) -> None:
-        """The agent has named the dialog. A name that cannot be used changes nothing."""
+    def adopt(self, dialog_id: DialogId) -> str | None:
+        """The agent has named the dialog. Returns why the session is not called so, too, for the client."""
         ...
 
     def conversing(self) -> AbstractContextManager[None]:
@@ -215,7 +233,7 @@ class Conversation:
             error = failure
         await self._begin(turn)
         if error is not None:
-            self._partner.agent_failed(error.code, error.message, turn.turn_id)
+            self._complain(turn, error.code, error.message)
         for piece in turn.pieces.finish():
             self._say(turn, piece)
         if turn.utterance is not None and turn.script is not None:
@@ -231,22 +249,25 @@ class Conversation:
 
     async def _listen(self, turn: Turn) -> None:
         """Take the agent's stream to its end. Raises `AgentError`."""
-        silence = self._limits.agent_silence
         if turn.certain.is_set():
             await self._begin(turn)
-        with trio.move_on_after(silence) as patience:
+        patience = Patience(silence=self._limits.agent_silence, answer=self._limits.agent_answer)
+        with patience.scope:
             request = self._request(turn)
             async with self._agent.open_turn(request) as stream:
                 if request.interruption is self._interruption:
                     self._interruption = None  # it knows
                 while (item := await stream.receive()) is not None:
-                    patience.deadline = math.inf  # how long the client takes is not the agent's fault
-                    await self._begin(turn)
-                    await self._pass_on(turn, item)
-                    patience.deadline = trio.current_time() + silence
-                patience.deadline = math.inf
-        if patience.cancelled_caught:
-            raise AgentError("agent_silent", f"the agent has said nothing for {silence:g} s (agent.silence_timeout)")
+                    if not isinstance(item, AgentAlive):
+                        patience.pause()
+                        await self._begin(turn)
+                        await self._pass_on(turn, item)
+                    patience.heard()
+                patience.pause()
+        if patience.scope.cancelled_caught:
+            raise patience.complaint()
+        if turn.faults and not turn.usable:
+            raise AgentError("agent_malformed", "nothing of the agent's answer can be used")
 
     def _request(self, turn: Turn) -> AgentRequest:
         dialog_id = self._partner.dialog_id
@@ -277,14 +298,41 @@ class Conversation:
 
     async def _pass_on(self, turn: Turn, item: AgentEvent | AgentFault) -> None:
         if isinstance(item, AgentFault):
-            self._partner.agent_failed(item.code, item.message, turn.turn_id)
+            self._note_fault(turn, item)
             return
-        if item.dialog_id is not None:
-            self._partner.adopt(item.dialog_id)
+        turn.usable = True
+        # Before the client learns of it, so that it is found under the name; what is wrong with it comes behind: clients of
+        # temporary sessions take the first thing that they get for the answer.
+        problem = None if item.dialog_id is None else self._note_name(turn, item.dialog_id)
         await self._outbox.pass_on(item.payload)
         self._partner.answered()
+        if problem is not None:
+            self._complain(turn, _BAD_NAME, problem)
         if item.text:
             self._take_text(turn, item.text)
+
+    def _note_fault(self, turn: Turn, fault: AgentFault) -> None:
+        """Raises `AgentError` when there are too many to go on."""
+        self._telemetry.agent_event_unusable()
+        self._complain(turn, fault.code, fault.message)
+        turn.faults += 1
+        if turn.faults >= MAX_FAULTS:
+            raise AgentError(fault.code, f"{MAX_FAULTS} parts of the agent's answer cannot be used: the turn ends")
+
+    def _note_name(self, turn: Turn, dialog_id: DialogId) -> str | None:
+        """Returns why the session is not called so. Raises `AgentError` when there are too many names."""
+        turn.names += 1
+        if turn.names > MAX_NAMES:
+            raise AgentError(_BAD_NAME, f"the agent names its dialog more than {MAX_NAMES} times in one answer")
+        return self._partner.adopt(dialog_id)
+
+    def _complain(self, turn: Turn, code: str, message: str) -> None:
+        """Tell the client, of each kind of trouble once in a turn, and the operator: an agent may have no end of it."""
+        if code in turn.complaints:
+            return
+        turn.complaints.add(code)
+        self._log.warning("agent_trouble", turn_id=turn.turn_id, code=code, reason=message)
+        self._partner.agent_failed(code, message, turn.turn_id)
 
     def _take_text(self, turn: Turn, text: str) -> None:
         if turn.timings.first_text is None:
@@ -299,11 +347,8 @@ class Conversation:
         for piece in turn.pieces.push(text[: self._limits.max_reply_chars - before]):
             self._say(turn, piece)
         if turn.written_chars > self._limits.max_reply_chars and self._partner.config.speak_replies:
-            self._partner.agent_failed(
-                "reply_too_long",
-                f"the reply is spoken up to {self._limits.max_reply_chars} characters; the rest is only written",
-                turn.turn_id,
-            )
+            text = f"the reply is spoken up to {self._limits.max_reply_chars} characters; the rest is only written"
+            self._complain(turn, "reply_too_long", text)
 
     def _say(self, turn: Turn, piece: str) -> None:
         if turn.timings.first_piece is None:

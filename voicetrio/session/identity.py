@@ -1,7 +1,8 @@
 """Who the session is: its id, which an agent may give it, and how it is welcomed under it.
 
 An id that begins with `new_` is temporary: the client made it up, and the agent names the dialog with its first answer
-(`session_info`). From then on that is the session's id: in the registry, in the logs and in what the agent is asked.
+(`session_info`). From then on that is the session's id, in the registry and in the logs, if a session can be called so. What
+the agent is asked by is its own business, and kept apart: it gets back what it has said, whatever that is.
 
 Clients of that protocol send a message at once, and take the first thing they get for the agent's answer. So the welcome
 of a temporary session waits until it is clear that this is not such a client: for half a second, or for the first thing
@@ -14,6 +15,7 @@ from collections.abc import Callable
 import trio
 
 from voicetrio.session.log import SessionLog
+from voicetrio.session.ports import DialogId, JsonNull
 
 TEMPORARY = "new_"
 
@@ -26,6 +28,23 @@ _SESSION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 def is_session_id(text: str) -> bool:
     """1 to 128 characters of letters, digits, `-`, `_` and `.`: harmless in logs, paths and URLs."""
     return _SESSION_ID.fullmatch(text) is not None
+
+
+def _kind(dialog_id: DialogId) -> str:
+    """Of what type of JSON it is: the name itself may be anything, and does not go into a log."""
+    match dialog_id:
+        case str():
+            return "string"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+        case JsonNull.NULL:
+            return "null"
 
 
 def is_temporary(session_id: str) -> bool:
@@ -43,7 +62,7 @@ class Identity:
     ) -> None:
         """`claim` asks for an id of its own, and says whether it can be had; `welcome` tells it to the client."""
         self._session_id = session_id
-        self._dialog_id = None if is_temporary(session_id) else session_id
+        self._dialog_id: DialogId | None = None if is_temporary(session_id) else session_id
         self._claim = claim
         self._welcome = welcome
         self._log = log
@@ -56,17 +75,16 @@ class Identity:
         return self._session_id
 
     @property
-    def dialog_id(self) -> str | None:
+    def dialog_id(self) -> DialogId | None:
         """What the agent knows the dialog by; None while it has not named it."""
         return self._dialog_id
 
-    def adopt(self, dialog_id: str) -> str | None:
-        """The agent says that this is the dialog's name. Returns what is wrong with it, for the client."""
-        if not is_session_id(dialog_id):
-            return (
-                "the agent's session_info names a session that no session can be called: an id is 1 to 128 characters of "
-                "letters, digits, '-', '_' and '.'. The session goes on under its old one."
-            )
+    def adopt(self, dialog_id: DialogId) -> str | None:
+        """The agent says that this is the dialog's name, and is asked by it from now on. Returns why the session is not
+        called so, too, for the client.
+        """
+        if not isinstance(dialog_id, str) or not is_session_id(dialog_id):
+            return self._keep_apart(dialog_id)
         self._log.told(f"🆔 Received session_info chunk: session_id={dialog_id}")
         if dialog_id == self._dialog_id:
             return None
@@ -83,6 +101,17 @@ class Identity:
         self._session_id = dialog_id
         self._log.rename(dialog_id)
         return None
+
+    def _keep_apart(self, dialog_id: DialogId) -> str | None:
+        """A name that is the agent's alone: any JSON will do for that, and little of it for a path, a log or a registry."""
+        if type(dialog_id) is type(self._dialog_id) and dialog_id == self._dialog_id:
+            return None
+        self._dialog_id = dialog_id
+        self._log.warning("dialog_named_apart", kind=_kind(dialog_id))
+        return (
+            "the agent's session_info names its dialog by what no session can be called: an id is 1 to 128 characters of "
+            "letters, digits, '-', '_' and '.'. The dialog goes on under that name, the session under its own id."
+        )
 
     # -- the welcome --------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, Protocol
 
 from voicetrio.core.errors import VoicetrioError
@@ -155,11 +156,21 @@ class Interruption:
     heard_ms: int
 
 
+class JsonNull(Enum):
+    """JSON's null where it is a value, since None means that there is no value."""
+
+    NULL = None
+
+
+DialogId = str | int | float | bool | list[object] | dict[str, object] | JsonNull
+"""An agent's own name for a dialog: any JSON value. Only the agent knows what it means; it is given back as it came."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentRequest:
     """One message of the user, to be answered."""
 
-    dialog_id: str | None
+    dialog_id: DialogId | None
     """The agent's name for this dialog; None: it has none yet, and will give one if it keeps dialogs."""
     message: Mapping[str, object]
     """As the client sent it, with all of its fields; one that was spoken has `type`, `role` and `content`, too."""
@@ -175,8 +186,13 @@ class AgentEvent:
     """A JSON object, as text: for the client, unchanged."""
     text: str = ""
     """What of it is said to the user: the next characters of the reply, with its spaces and its markup."""
-    dialog_id: str | None = None
+    dialog_id: DialogId | None = None
     """The agent's name for this dialog, from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAlive:
+    """The agent is at work, and has nothing for anybody: it reasons, or keeps its line open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +204,8 @@ class AgentFault:
 
 
 class AgentStream(Protocol):
-    async def receive(self) -> AgentEvent | AgentFault | None:
-        """The next event; None at the end of the answer. Raises `AgentError` when there will be no end.
+    async def receive(self) -> AgentEvent | AgentFault | AgentAlive | None:
+        """The next event or sign of life; None at the end of the answer. Raises `AgentError` when there will be no end.
 
         It waits as long as the agent takes; whoever calls it bounds that. After a cancel it is not used again.
         """
@@ -256,6 +272,7 @@ class Telemetry(Protocol):
     def utterance(self, outcome: str) -> None: ...
     def first_speech(self, seconds: float) -> None: ...
     def agent_turn(self, outcome: str) -> None: ...
+    def agent_event_unusable(self) -> None: ...
     def agent_first_text(self, seconds: float) -> None: ...
     def voice_to_voice(self, seconds: float) -> None: ...
     def barge_in(self, kind: str) -> None: ...

@@ -33,6 +33,14 @@ class Turn:
     written: list[str] = field(default_factory=list)
     """The agent's words so far."""
     written_chars: int = 0
+    faults: int = 0
+    """Parts of the answer that could not be used."""
+    usable: bool = False
+    """Whether any part of it could be."""
+    names: int = 0
+    """How often the agent has named the dialog in it."""
+    complaints: set[str] = field(default_factory=set)
+    """The codes of the errors that the client was told about it."""
     pieces: SpeechPieces = field(default_factory=SpeechPieces)
     script: Script | None = None
     utterance: Utterance | None = None

@@ -259,9 +259,19 @@ class AgentSettings(Section):
     connect_timeout: Seconds = 5.0
     """Seconds to reach it: beyond that nobody is there."""
     silence_timeout: Seconds = 60.0
-    """Seconds that it may say nothing in the middle of a turn: a large model takes most of them to be loaded."""
+    """Seconds without a sign of life in the middle of a turn: a large model takes most of them to be loaded. Reasoning,
+    comments and whatever else comes are signs of life."""
+    answer_timeout: Seconds = 600.0
+    """Seconds that one answer may take with all that is thought and done for it: models that reason and agents that use
+    tools take minutes, and nobody stays on the line for longer than ten."""
     max_event_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = 1_048_576
     """Bytes of one event; longer ones end the turn. No client could be sent them."""
+    max_answer_events: Annotated[int, Field(ge=16, le=16_777_216)] = 131_072
+    """Events of one answer, reasoning included: a model that writes 200 tokens a second does not come to it within
+    answer_timeout."""
+    max_answer_bytes: Annotated[int, Field(ge=1024, le=4_294_967_296)] = 67_108_864
+    """Bytes of one answer, whatever they are: as many events as that of 512 bytes, twice what a chat server takes for a
+    token. Not less than max_event_bytes."""
     max_reply_chars: Count = 32_768
     """Characters of one reply that are spoken, about half an hour; the rest is passed on as text only."""
 
@@ -302,6 +312,13 @@ class AgentSettings(Section):
             text = f'kind = "{self.kind}" needs {" and ".join(missing)}'
             refuse_combination(text, *(("agent", name) for name in ("kind", *missing)))
         refuse_two_places(self, "agent", "api_key")
+        return self
+
+    @model_validator(mode="after")
+    def _let_the_parts_fit_the_whole(self) -> "AgentSettings":
+        for part, whole in (("silence_timeout", "answer_timeout"), ("max_event_bytes", "max_answer_bytes")):
+            if getattr(self, whole) < getattr(self, part):
+                refuse_combination(f"{whole} must not be less than {part}", ("agent", part), ("agent", whole))
         return self
 
 
@@ -466,6 +483,7 @@ class Settings(Section):
             max_text_chars=session.max_text_chars,
             max_queued_utterances=session.max_queued_utterances,
             agent_silence=self.agent.silence_timeout,
+            agent_answer=self.agent.answer_timeout,
             max_reply_chars=self.agent.max_reply_chars,
             early_start=session.early_start,
         )
