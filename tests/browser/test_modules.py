@@ -97,43 +97,140 @@ def test_a_socket_that_takes_nothing_costs_the_oldest_audio_and_is_counted(plain
     assert again == numbers((10 + 30) * 320, 90 * 320), "3200 is where the server's clock stood"
 
 
+def test_a_page_that_goes_on_with_a_call_begins_at_the_servers_clock(plain_page):
+    gone, sent, again, more = run(
+        plain_page,
+        "call/audio_backlog.js",
+        _BACKLOG
+        + "const gone = backlog.goTo(160000); hear(10); const sent = send(); const again = backlog.goTo(160320);"
+        "return [gone, sent, again, send()];",
+    )
+    assert (gone, again) == (0, 0)
+    assert sent == numbers(0, 3200)
+    assert more == numbers(320, 3200), "what it sends again begins where it is wanted"
+
+
 # -- states and lines ---------------------------------------------------------------------------------------------------
+
+
+_STATE = """
+const state = new m.CallState(true);
+const steps = [];
+const step = (change, now) => { change(); steps.push(state.at(now)); };
+const note = (type, fields, now) => step(() => state.note({ type, ...fields }, now), now);
+const sound = (playing, paused, now) => step(() => state.sound({ playing, paused }, now), now);
+const wait = (now) => step(() => {}, now);
+step(() => {}, 0);
+step(() => { state.connected = true; }, 0);
+"""
 
 
 def test_a_calls_states(plain_page):
     steps = run(
         plain_page,
         "call/call_state.js",
-        """
-        const state = new m.CallState(true);
-        const steps = [state.at(0)];
-        const step = (change, now) => { change(); steps.push(state.at(now)); };
-        const note = (type, fields, now) => step(() => state.note({ type, ...fields }, now), now);
-        step(() => { state.connected = true; }, 0);
+        _STATE
+        + """
         note("vad.speech_start", {}, 1000);
         note("vad.speech_end", {}, 2000);
-        note("transcript.final", { text: "hello" }, 2100);
-        note("turn.started", { turn_id: "t" }, 2500);
-        step(() => {}, 60000);
-        step(() => { state.playing = true; }, 60001);
+        wait(11000);
+        note("transcript.final", { text: "hello" }, 11100);
+        note("turn.started", { turn_id: "t" }, 11500);
+        wait(60000);
+        sound(true, false, 60001);
         step(() => { state.cut = true; }, 60002);
-        step(() => { state.cut = false; state.playing = false; }, 60003);
-        note("turn.ended", { turn_id: "t" }, 60004);
-        note("session.hold", {}, 70000);
-        note("vad.speech_start", {}, 80000);
-        note("vad.speech_end", {}, 80100);
-        note("transcript.final", { text: "" }, 80200);
+        step(() => { state.cut = false; }, 60003);
+        sound(false, true, 60100);
+        note("vad.speech_start", {}, 60101);
+        note("vad.speech_end", {}, 60200);
+        sound(true, false, 60300);
+        sound(false, false, 61000);
+        wait(61600);
+        wait(61800);
+        note("turn.ended", { turn_id: "t" }, 62000);
+        wait(70300);
+        note("session.hold", {}, 80000);
         note("vad.speech_start", {}, 90000);
         note("vad.speech_end", {}, 90100);
-        step(() => {}, 94000);
+        note("transcript.final", { text: "" }, 90200);
+        note("vad.speech_start", {}, 91000);
+        note("vad.speech_end", {}, 91100);
+        wait(101200);
         return steps;
         """,
     )
     assert steps == [
-        *("connecting", "listening", "hearing", "thinking", "thinking", "thinking", "thinking", "speaking"),
-        *("reconnecting", "listening", "listening", "hold", "hearing", "thinking", "listening"),
+        *("connecting", "listening", "hearing", "thinking", "thinking", "thinking", "thinking", "thinking"),
+        *("speaking", "reconnecting", "speaking"),
+        *("paused", "hearing", "paused", "speaking"),  # a cough
+        *("speaking", "speaking"),  # it takes a breath
+        "thinking",  # and the next words are not there yet
+        *("thinking", "listening"),  # what was coughed has not come to anything
+        *("hold", "hearing", "thinking", "listening"),
         *("hearing", "thinking", "listening"),
     ]
+
+
+def test_a_call_that_does_not_hear_never_says_that_it_listens(plain_page):
+    steps = run(
+        plain_page,
+        "call/call_state.js",
+        _STATE
+        + """
+        step(() => { state.microphone = "muted"; }, 0);
+        note("vad.speech_start", {}, 1000);  // of a moment before
+        note("session.hold", {}, 2000);
+        step(() => { state.microphone = "none"; }, 3000);
+        step(() => state.typed(), 4000);
+        const answering = [state.answering];
+        sound(true, false, 5000);
+        sound(false, false, 6000);
+        note("turn.ended", { turn_id: "typed" }, 6050);
+        answering.push(state.answering);
+        step(() => state.typed(), 7000);
+        note("error", { code: "too_many_messages" }, 7100);
+        step(() => state.typed(), 8000);
+        step(() => state.forgetTyped(), 8100);
+        return [steps.slice(2), answering];
+        """,
+    )
+    assert steps == [
+        [
+            *("muted", "muted", "muted", "typing", "thinking", "speaking", "speaking", "typing"),
+            *("thinking", "typing", "thinking", "typing"),
+        ],
+        [True, False],
+    ]
+
+
+def test_a_calls_state_and_lines_can_be_taken_to_another_page(plain_page):
+    found = run(
+        plain_page,
+        "call/call_state.js",
+        """
+        const { Conversation } = await import("/web/call/conversation.js");
+        const [state, conversation] = [new m.CallState(true), new Conversation()];
+        state.note({ type: "turn.started", turn_id: "t" }, 0);
+        conversation.note({ type: "assistant_message", token: "Once there was. " });
+        conversation.note({ type: "tts.speaking_start", request_id: "r", turn_id: "t", text: "Once there was." });
+        const saved = JSON.parse(JSON.stringify([state.save(), conversation.save()]));
+        const [nextState, next] = [new m.CallState(true), new Conversation()];
+        nextState.restore(saved[0]);
+        next.restore(saved[1]);
+        nextState.connected = true;
+        next.note({ type: "assistant_message", token: "And then." });
+        const cut = { request_id: "r", heard_text: "Once", reason: "disconnected" };
+        const [line] = next.note({ type: "playback.interrupted", ...cut });
+        const thinking = nextState.at(1e6);
+        nextState.note({ type: "turn.ended", turn_id: "t" }, 1e6);
+        return { line, states: [thinking, nextState.at(1e6)] };
+        """,
+    )
+    assert found["states"] == ["thinking", "listening"]
+    assert found["line"] == {
+        "id": "reply-1", "who": "agent", "text": "Once there was. And then.", "tentative": "", "final": True,
+        "heard": "Once", "interrupted": True, "reason": "disconnected",
+    }  # fmt: skip
 
 
 def test_lines_keep_their_ids_and_tell_what_was_heard(plain_page):

@@ -54,6 +54,7 @@ export class AudioBacklog {
    * @returns {number} samples that were to be sent and are gone
    */
   goTo(position) {
+    if (position > this.#end) this.#startAt(position); // another page has sent it
     const gone = Math.max(0, this.#start - position);
     // The server has heard nothing of it, so that its clock knows nothing of it either.
     this.#start -= gone;
@@ -69,6 +70,12 @@ export class AudioBacklog {
       this.#index++;
     }
     return gone;
+  }
+
+  /** @param {number} position */
+  #startAt(position) {
+    this.#frames = [];
+    this.#start = this.#end = position;
   }
 
   #forget() {

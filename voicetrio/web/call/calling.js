@@ -21,6 +21,8 @@ const SOUND_MS = 1000;
  * @property {string} tokenUrl
  * @property {string} room
  * @property {Record<string, unknown>} configuration of the native session
+ * @property {boolean} microphone whether to be heard; without, the call is typed
+ * @property {import("./native_call.js").SavedCall | null} saved a call of the page before, to go on with
  */
 
 /**
@@ -50,7 +52,7 @@ export class Call {
     });
   }
 
-  /** @returns {import("./call_state.js").State} */
+  /** @returns {import("./states.js").State} */
   get state() {
     return this.#transport?.state ?? "connecting";
   }
@@ -68,9 +70,41 @@ export class Call {
     if (this.#transport !== null) this.#transport.muted = muted;
   }
 
+  /** @returns {import("./states.js").MicrophoneUse} */
+  get microphone() {
+    return this.#transport?.microphone ?? (this.#muted ? "muted" : "on");
+  }
+
   /** Returns whether it was sent. @param {string} text */
   send(text) {
     return this.#transport?.send(text) ?? false;
+  }
+
+  /** Stop the answer. */
+  stop() {
+    this.#transport?.stop();
+  }
+
+  /** Ask for the microphone of a call that has none. What goes wrong is told, and the call goes on. */
+  async useMicrophone() {
+    try {
+      const stream = await askForMicrophone();
+      if (this.#transport === null) stop(stream);
+      else this.#transport.listen(stream);
+    } catch (error) {
+      if (!this.#over) this.#events.onTrouble(trouble(error instanceof CallError ? error.code : "microphone_busy"));
+    }
+  }
+
+  /** What another page needs to go on; null: it cannot. */
+  save() {
+    return this.#transport instanceof NativeCall ? this.#transport.save() : null;
+  }
+
+  /** Leave the session to the page that comes after this one. */
+  leave() {
+    if (this.#transport instanceof NativeCall) this.#transport.leave();
+    else this.abort();
   }
 
   /** Hang up, in order. */
@@ -87,22 +121,26 @@ export class Call {
 
   /** @param {CallSettings} settings */
   async #start(settings) {
-    if (typeof AudioContext === "undefined") throw new CallError("browser_too_old");
+    const { livekitUrl, tokenUrl, room, server, sessionId, configuration, microphone, saved } = settings;
+    const canSound = typeof AudioContext !== "undefined" && isSecureContext; // worklets are for secure pages only
+    if (!canSound && microphone && saved === null) throw new CallError(isSecureContext ? "browser_too_old" : "insecure_page");
     // Before anything is waited for: it must happen in the click.
-    const context = new AudioContext({ latencyHint: "interactive" });
+    const context = canSound ? new AudioContext({ latencyHint: "interactive" }) : null;
     this.#context = context;
-    this.#watchSound(context);
-    const [stream] = await allOrNothing(askForMicrophone(), loadWorklets(context));
+    if (context !== null) this.#watchSound(context);
+    // A call that goes on waits for nobody's permission: it has little time.
+    const asked = microphone && saved === null ? askForMicrophone() : Promise.resolve(null);
+    const [stream] = await allOrNothing(asked, context === null ? Promise.resolve() : loadWorklets(context));
     if (this.#over) {
-      stop(stream);
+      if (stream !== null) stop(stream);
       return;
     }
-    const { livekitUrl, tokenUrl, room, server, sessionId, configuration } = settings;
     this.#transport =
       livekitUrl === null
-        ? new NativeCall(context, stream, { url: webSocketOrigin(server), sessionId, configuration }, this.#events)
+        ? new NativeCall(context, stream, { url: webSocketOrigin(server), sessionId, configuration, saved }, this.#events)
         : new LiveKitCall(context, stream, { livekitUrl, tokenUrl, sessionId, room }, this.#events);
     this.#transport.muted = this.#muted;
+    if (microphone && saved !== null) await this.useMicrophone();
   }
 
   /** @param {AudioContext} context */
@@ -111,6 +149,7 @@ export class Call {
     this.#soundTimer = setTimeout(() => {
       if (context.state !== "suspended") return;
       this.#events.onTrouble(trouble("sound_blocked"));
+      context.onstatechange = () => context.state === "running" && this.#events.onMended("sound_blocked");
       for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, this.#allowSound);
     }, SOUND_MS);
   }
@@ -130,7 +169,7 @@ export class Call {
 
 /** @param {AudioContext} context */
 async function loadWorklets(context) {
-  if (context.audioWorklet === undefined) return; // an insecure page: the microphone tells it better
+  if (context.audioWorklet === undefined) throw new CallError("browser_too_old");
   try {
     await Promise.all(WORKLETS.map((path) => context.audioWorklet.addModule(new URL(path, import.meta.url).href)));
   } catch (error) {
@@ -140,14 +179,14 @@ async function loadWorklets(context) {
 
 /**
  * Both; if one fails, what the other has brought is given back.
- * @param {Promise<MediaStream>} microphone
+ * @param {Promise<MediaStream | null>} microphone
  * @param {Promise<void>} worklets
  */
 async function allOrNothing(microphone, worklets) {
   const results = await Promise.allSettled([microphone, worklets]);
   const failed = results.find((result) => result.status === "rejected");
-  if (failed === undefined) return [/** @type {PromiseFulfilledResult<MediaStream>} */ (results[0]).value];
-  if (results[0].status === "fulfilled") stop(results[0].value);
+  if (failed === undefined) return [/** @type {PromiseFulfilledResult<MediaStream | null>} */ (results[0]).value];
+  if (results[0].status === "fulfilled" && results[0].value !== null) stop(results[0].value);
   throw failed.reason;
 }
 

@@ -9,9 +9,12 @@
  * @property {boolean} final nothing will change any more, but for `heard`
  * @property {boolean} interrupted of "agent": the rest of it will not be heard
  * @property {string | null} heard of "agent": what of it was heard; null: it is not known, or not spoken
+ * @property {boolean} [old] it was said before the page was loaded again
+ * @property {string} reason of "agent": why it was interrupted, as `playback.interrupted` tells it; "" if it was not
  */
 
-const OPEN = { final: false, interrupted: false, heard: null };
+/** @type {Pick<Line, "final" | "interrupted" | "heard" | "reason">} */
+const OPEN = { final: false, interrupted: false, heard: null, reason: "" };
 
 /** Utterances that are remembered: one is played at a time, and the next may wait. */
 const SPOKEN_MAX = 32;
@@ -42,9 +45,9 @@ export class Conversation {
       case "tts.speaking_text":
         return this.#addPiece(message.request_id, message.text, message.offset_ms);
       case "playback.completed":
-        return this.#over(message.request_id, null);
+        return this.#over(message.request_id, null, "");
       case "playback.interrupted":
-        return this.#over(message.request_id, String(message.heard_text ?? ""));
+        return this.#over(message.request_id, String(message.heard_text ?? ""), String(message.reason ?? ""));
       default:
         return [];
     }
@@ -66,6 +69,21 @@ export class Conversation {
     if (line.heard === text) return [];
     line.heard = text;
     return [{ ...line }];
+  }
+
+  /** For a page that is loaded again. */
+  save() {
+    const spoken = [...this.#spoken].map(([requestId, one]) => ({ requestId, ...one, isReply: one.line === this.#reply }));
+    return { reply: this.#reply, replies: this.#replies, spoken };
+  }
+
+  /** @param {ReturnType<Conversation["save"]>} saved */
+  restore({ reply, replies, spoken }) {
+    this.#reply = reply;
+    this.#replies = replies;
+    for (const { requestId, line, pieces, own, isReply } of spoken) {
+      this.#spoken.set(requestId, { line: isReply && reply !== null ? reply : line, pieces, own });
+    }
   }
 
   /** @param {Record<string, any>} message */
@@ -113,14 +131,15 @@ export class Conversation {
     return [{ ...spoken.line }];
   }
 
-  /** @param {string} requestId @param {string | null} heardText null: all of it */
-  #over(requestId, heardText) {
+  /** @param {string} requestId @param {string | null} heardText null: all of it @param {string} reason */
+  #over(requestId, heardText, reason) {
     const spoken = this.#spoken.get(requestId);
     if (spoken === undefined) return [];
     this.#spoken.delete(requestId);
     spoken.line.heard = heardText ?? spoken.line.text;
     spoken.line.final = true;
     spoken.line.interrupted = heardText !== null;
+    spoken.line.reason = reason;
     return [{ ...spoken.line }];
   }
 }

@@ -4,10 +4,10 @@
 
 /** @type {Record<string, string>} */
 const TEXTS = {
-  microphone_denied: "The microphone is not allowed here. Allow it for this page in your browser, and call again.",
-  microphone_missing: "No microphone was found. Plug one in, and call again.",
+  microphone_denied: "The microphone is not allowed here. Allow it for this page in your browser, and try again.",
+  microphone_missing: "No microphone was found. Plug one in, and try again.",
   microphone_busy: "The microphone cannot be used. Another program may have it.",
-  microphone_lost: "The microphone is gone. Plug it in, and call again.",
+  microphone_lost: "The microphone is gone. Plug it in, and press “Use microphone”.",
   insecure_page: "Browsers give the microphone to secure pages only. Open this page with https.",
   browser_too_old: "This browser cannot make calls. A newer one can.",
   sound_blocked: "Your browser keeps the sound off until you click on this page or press a key.",
@@ -21,6 +21,8 @@ const TEXTS = {
   unauthorized: "You are not signed in for calls on this server.",
   timed_out: "The call has ended: nothing was said for a while.",
   slow_connection: "Your connection is too slow for a call.",
+  answer_lost: "The connection was cut, and a part of the answer was lost with it.",
+  message_uncertain: "Your last message may not have arrived. If there is no answer, send it again.",
   audio_lost: "Some of what you said was lost. Please say it again.",
   no_answer: "There is no answer right now. Please say it again.",
   no_speech: "The answer could not be spoken.",
@@ -90,6 +92,7 @@ export function closing(code, reason) {
  * @returns {Trouble | null}
  */
 export function serverTrouble(code) {
+  if (code === "agent_bad_session_id") return null; // the session goes on under its own name
   if (code === "overloaded" || code === "agent_busy") return trouble("server_busy");
   if (code.startsWith("agent_") || code === "too_many_messages") return trouble("no_answer");
   if (code.startsWith("tts_")) return trouble("no_speech");

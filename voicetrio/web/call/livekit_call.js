@@ -16,7 +16,7 @@ const AGENT_STATE = "lk.agent.state";
 const TRANSCRIPTION = "lk.transcription";
 const CHAT = "lk.chat";
 
-/** @type {Record<string, import("./call_state.js").State>} */
+/** @type {Record<string, import("./states.js").State>} */
 const STATES = { idle: "listening", listening: "listening", thinking: "thinking", speaking: "speaking" };
 
 /** @returns {Promise<any>} the module */
@@ -28,7 +28,7 @@ function loadClient() {
 
 export class LiveKitCall {
   #context;
-  #stream;
+  /** @type {MediaStream | null} */ #stream = null;
   #options;
   #events;
   #giveUp = new AbortController();
@@ -41,56 +41,75 @@ export class LiveKitCall {
   #over = false;
   #agentState = "";
   #agentTimer = 0;
-  #source;
-  #microphoneMeter;
-  #speakerMeter;
+  /** @type {AudioNode | null} */ #source = null;
+  /** @type {LevelMeter | null} */ #microphoneMeter = null;
+  /** @type {LevelMeter | null} */ #speakerMeter = null;
   /** @type {Map<any, {element: HTMLMediaElement, source: AudioNode}>} */ #heard = new Map();
 
   /**
-   * @param {AudioContext} context
-   * @param {MediaStream} stream ours from now on
+   * @param {AudioContext | null} context null: this page cannot sound
+   * @param {MediaStream | null} stream ours from now on; null: without a microphone
    * @param {{livekitUrl: string, tokenUrl: string, sessionId: string, room: string}} options
    * @param {import("./native_call.js").CallEvents} events
    */
   constructor(context, stream, options, events) {
     this.#context = context;
-    this.#stream = stream;
     this.#options = options;
     this.#events = events;
-    this.#source = context.createMediaStreamSource(stream);
-    this.#microphoneMeter = new LevelMeter(context);
-    this.#speakerMeter = new LevelMeter(context);
-    this.#source.connect(this.#microphoneMeter.node);
-    this.#speakerMeter.node.connect(context.destination);
-    for (const track of stream.getAudioTracks()) {
-      track.onended = () => this.#end({ error: true, ...trouble("microphone_lost") });
+    if (context !== null) {
+      this.#microphoneMeter = new LevelMeter(context);
+      this.#speakerMeter = new LevelMeter(context);
+      this.#speakerMeter.node.connect(context.destination);
     }
+    if (stream !== null) this.#take(stream);
     this.#join().catch((error) => {
       const code = error instanceof CallError ? error.code : "unreachable";
       this.#end({ error: true, ...trouble(code) });
     });
   }
 
-  /** @returns {import("./call_state.js").State} */
+  /** @returns {import("./states.js").State} */
   get state() {
     if (!this.#joined) return "connecting";
     if (this.#cut) return "reconnecting";
     const state = STATES[this.#agentState] ?? (this.#room.remoteParticipants.size > 0 ? "listening" : "connecting");
-    return state === "listening" && this.#room.localParticipant.isSpeaking ? "hearing" : state;
+    if (state !== "listening") return state;
+    if (this.microphone !== "on") return this.microphone === "muted" ? "muted" : "typing";
+    return this.#room.localParticipant.isSpeaking ? "hearing" : "listening";
+  }
+
+  /** @returns {import("./states.js").MicrophoneUse} */
+  get microphone() {
+    if (this.#stream === null) return "none";
+    return this.#muted ? "muted" : "on";
   }
 
   get levels() {
-    return { microphone: this.#microphoneMeter.rms, speaker: this.#speakerMeter.rms };
+    return { microphone: this.#microphoneMeter?.rms ?? 0, speaker: this.#speakerMeter?.rms ?? 0 };
   }
 
   /** @param {boolean} muted */
   set muted(muted) {
     this.#muted = muted;
-    for (const track of this.#stream.getAudioTracks()) track.enabled = !muted;
+    for (const track of this.#stream?.getAudioTracks() ?? []) track.enabled = !muted;
     // So that the others in the room know.
     if (muted) this.#published?.mute();
     else this.#published?.unmute();
   }
+
+  /** Give the room a microphone from now on. @param {MediaStream} stream ours from now on */
+  listen(stream) {
+    if (this.#over || this.#stream !== null || this.#context === null) {
+      for (const track of stream.getTracks()) track.stop();
+      return;
+    }
+    this.#take(stream);
+    this.muted = this.#muted;
+    if (this.#joined) this.#publish().catch(() => this.#loseMicrophone());
+  }
+
+  /** LiveKit's agents have no word for it, so that there is no button; what is typed interrupts them. */
+  stop() {}
 
   /** A typed message to the agent. Returns whether it was sent. @param {string} text */
   send(text) {
@@ -121,10 +140,44 @@ export class LiveKitCall {
     this.#events.onSession({ sessionId, room: this.#room.name || name, transport: "livekit" });
     this.#agentTimer = setTimeout(() => this.#missAgent(), AGENT_MS);
     for (const participant of this.#room.remoteParticipants.values()) this.#noteAgent(participant);
-    const [track] = this.#stream.getAudioTracks();
-    const publication = await this.#room.localParticipant.publishTrack(track, { source: sdk.Track.Source.Microphone });
+    if (this.#stream !== null) await this.#publish();
+  }
+
+  async #publish() {
+    const [track] = /** @type {MediaStream} */ (this.#stream).getAudioTracks();
+    const source = this.#sdk.Track.Source.Microphone;
+    const publication = await this.#room.localParticipant.publishTrack(track, { source });
     this.#published = publication.track;
     if (this.#muted) this.#published?.mute();
+  }
+
+  /** @param {MediaStream} stream */
+  #take(stream) {
+    this.#stream = stream;
+    if (this.#context !== null && this.#microphoneMeter !== null) {
+      this.#source = this.#context.createMediaStreamSource(stream);
+      this.#source.connect(this.#microphoneMeter.node);
+    }
+    for (const track of stream.getAudioTracks()) track.onended = () => this.#loseMicrophone();
+  }
+
+  /** The call goes on: by typing, or with another one. */
+  #loseMicrophone() {
+    const [track] = this.#stream?.getTracks() ?? [];
+    this.#dropStream();
+    if (track !== undefined) this.#room?.localParticipant.unpublishTrack(track, true);
+    this.#published = null;
+    this.#events.onTrouble(trouble("microphone_lost"));
+  }
+
+  #dropStream() {
+    for (const track of this.#stream?.getTracks() ?? []) {
+      track.onended = null;
+      track.stop();
+    }
+    this.#stream = null;
+    this.#source?.disconnect();
+    this.#source = null;
   }
 
   /** @param {any} RoomEvent */
@@ -156,7 +209,7 @@ export class LiveKitCall {
 
   /** @param {any} track */
   #play(track) {
-    if (track.kind !== this.#sdk.Track.Kind.Audio) return;
+    if (track.kind !== this.#sdk.Track.Kind.Audio || this.#context === null || this.#speakerMeter === null) return;
     // Chromium gives a remote track to a graph only if an element plays it, too.
     const element = track.attach();
     element.muted = true;
@@ -186,6 +239,7 @@ export class LiveKitCall {
       final: false,
       interrupted: false,
       heard: null,
+      reason: "",
     };
     for await (const part of reader) {
       if (ours && !final) line.tentative += part;
@@ -221,13 +275,9 @@ export class LiveKitCall {
     for (const track of [...this.#heard.keys()]) this.#silence(track);
     this.#room?.removeAllListeners();
     this.#room?.disconnect(false).catch(() => undefined);
-    for (const track of this.#stream.getTracks()) {
-      track.onended = null;
-      track.stop();
-    }
-    this.#source.disconnect();
-    this.#microphoneMeter.close();
-    this.#speakerMeter.close();
+    this.#dropStream();
+    this.#microphoneMeter?.close();
+    this.#speakerMeter?.close();
     this.#events.onEnd(end);
   }
 }

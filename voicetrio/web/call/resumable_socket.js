@@ -1,11 +1,13 @@
 /**
- * A session's WebSocket that comes back when it is cut: with the session's token, and the number of messages received.
+ * A session's WebSocket that comes back when it is cut: with the session's token, the number of messages received, and how
+ * much of which utterance. Networks also fail without a word: silence where an answer is owed counts as a cut.
  *
  *   connect ──> created ──> messages, audio ──> cut ──> wait ──> connect with the token ──> ...
  *                                  └──> judged: end    └──> not in time: end
  */
 
 import { closing, trouble } from "./errors.js";
+import { SignOfLife } from "./sign_of_life.js";
 
 /** Milliseconds for the first connection: ten times what a slow line needs. */
 const CONNECT_MS = 10_000;
@@ -33,10 +35,20 @@ const STUCK_MS = 4000;
 const GOODBYE_MS = 2500;
 
 /**
+ * What of a session's messages and audio has come, and what it takes to go on with it.
+ * @typedef {object} Resumption
+ * @property {string} token
+ * @property {number} received messages, without those of type `session.created` and `session.pong`
+ * @property {number} graceMs for how long the server waits
+ */
+
+/**
  * @typedef {object} SocketEvents
  * @property {(message: Record<string, any>) => void} onCreated `session.created`: `resumed` tells which
  * @property {(message: Record<string, any>) => void} onMessage every other message
  * @property {(data: ArrayBuffer) => void} onAudio
+ * @property {(id: string) => void} onPong the server has received all that was sent before the ping of this name
+ * @property {() => {requestId: string, samples: number} | null} position the last utterance whose audio came, and how much
  * @property {() => void} onCut the connection is gone, and is being made anew
  * @property {(end: {error: boolean, code: string, text: string}) => void} onEnd once
  */
@@ -57,19 +69,33 @@ export class ResumableSocket {
   #attempt = 0;
   #stuckSince = 0;
   #timer = 0;
+  #life = new SignOfLife({ ask: () => this.send({ type: "session.ping" }), onGone: () => this.#gone() });
   #retryNow = () => this.#deadline !== null && this.#socket === null && this.#connect();
   #lineGone = () => this.#socket !== null && !this.#closing && this.#cut();
 
   /**
    * @param {string} url ws(s)://, with the session's id
    * @param {SocketEvents} events
+   * @param {Resumption | null} [resumption] of a session that is there already
    */
-  constructor(url, events) {
+  constructor(url, events, resumption = null) {
     this.#url = url;
     this.#events = events;
+    if (resumption !== null) {
+      this.#token = resumption.token;
+      this.#received = resumption.received;
+      this.#graceMs = resumption.graceMs;
+      this.#deadline = performance.now() + this.#graceMs;
+    }
     addEventListener("online", this.#retryNow);
     addEventListener("offline", this.#lineGone);
     this.#connect();
+  }
+
+  /** What another page needs to go on with this session; null: it cannot. @returns {Resumption | null} */
+  get resumption() {
+    if (this.#over || this.#closing || this.#token === "" || this.#graceMs <= 0) return null;
+    return { token: this.#token, received: this.#received, graceMs: this.#graceMs };
   }
 
   /** Whether something can be sent now. */
@@ -102,6 +128,16 @@ export class ResumableSocket {
     this.#socket?.send(/** @type {any} */ (pcm));
   }
 
+  /** Ask whether all that was sent has arrived: `onPong` with this name follows. @param {string} id */
+  ping(id) {
+    this.send({ type: "session.ping", id });
+  }
+
+  /** Leave the session as it is: another page goes on with it. `onEnd` follows if there was none yet. */
+  leave() {
+    this.#finish({ error: false, code: "ended", text: "" });
+  }
+
   /** Asks for an orderly end, and waits a little for it. `onEnd` follows. */
   close() {
     if (this.#over || this.#closing) return;
@@ -121,7 +157,13 @@ export class ResumableSocket {
     clearTimeout(this.#timer);
     let url = this.#url;
     if (this.#token !== "") {
-      url += `?${new URLSearchParams({ resume: this.#token, received: String(this.#received) })}`;
+      const query = new URLSearchParams({ resume: this.#token, received: String(this.#received) });
+      const position = this.#events.position();
+      if (position !== null) {
+        query.set("utterance", position.requestId);
+        query.set("samples", String(position.samples));
+      }
+      url += `?${query}`;
     }
     /** @type {WebSocket} */ let socket;
     try {
@@ -142,31 +184,45 @@ export class ResumableSocket {
 
   /** @param {string | ArrayBuffer} data */
   #take(data) {
+    this.#life.came();
     if (typeof data !== "string") {
       this.#events.onAudio(data);
       return;
     }
     const message = JSON.parse(data);
-    if (message.type !== "session.created") this.#received++;
+    if (message.type === "session.created") {
+      this.#welcome(message);
+      return;
+    }
+    if (message.type === "session.pong") {
+      this.#events.onPong(String(message.id ?? ""));
+      return;
+    }
+    this.#received++;
     if (message.type === "session.closed") this.#reason = String(message.reason ?? "");
-    if (message.type === "session.created") this.#welcome(message);
-    else this.#events.onMessage(message);
+    this.#events.onMessage(message);
+  }
+
+  /** The network has swallowed what was sent, and says nothing of it. */
+  #gone() {
+    if (!this.#closing) this.#cut(); // a goodbye has its own time
   }
 
   /** @param {Record<string, any>} message */
   #welcome(message) {
+    this.#created = true;
     if (this.#token !== "" && message.resumed !== true) {
       this.send({ type: "session.cancel" });
       this.#finish({ error: true, ...trouble("call_lost") });
       return;
     }
     if (!this.#closing) clearTimeout(this.#timer);
-    this.#created = true;
     this.#deadline = null;
     this.#attempt = 0;
     this.#stuckSince = 0;
     this.#token = String(message.resume_token ?? "");
     this.#graceMs = Number(message.limits?.resume_grace_ms ?? GRACE_MS);
+    this.#life.watch();
     this.#events.onCreated(message);
   }
 
@@ -215,6 +271,7 @@ export class ResumableSocket {
     const socket = this.#socket;
     this.#socket = null;
     this.#created = false;
+    this.#life.stop();
     if (socket === null) return;
     socket.onmessage = socket.onclose = null;
     socket.close(1000);

@@ -43,17 +43,11 @@ const CSS = `
   min-height: 2.75rem;
 }
 .dot { flex: none; width: 0.7rem; height: 0.7rem; border-radius: 50%; background: var(--_quiet); }
-.card[data-state="listening"] .dot { background: light-dark(#16803c, #58d68d); }
-.card[data-state="hearing"] .dot,
-.card[data-state="speaking"] .dot { background: var(--_accent); }
-.card[data-state="thinking"] .dot,
-.card[data-state="connecting"] .dot { background: var(--_accent); animation: pulse 1.2s ease-in-out infinite; }
-.card[data-state="hold"] .dot,
-.card[data-state="reconnecting"] .dot {
-  background: light-dark(#b26a00, #ffc266);
-  animation: pulse 1.2s ease-in-out infinite;
-}
-.card[data-state="error"] .dot { background: var(--_danger); }
+.card[data-tone="good"] .dot { background: light-dark(#16803c, #58d68d); }
+.card[data-tone="active"] .dot { background: var(--_accent); }
+.card[data-tone="warning"] .dot { background: light-dark(#b26a00, #ffc266); }
+.card[data-tone="bad"] .dot { background: var(--_danger); }
+.card[data-waits] .dot { animation: pulse 1.2s ease-in-out infinite; }
 @keyframes pulse { 50% { opacity: 0.3; } }
 
 .buttons { display: flex; flex-wrap: wrap; gap: 0.5rem; }
@@ -72,7 +66,8 @@ button {
 button:hover { border-color: currentcolor; }
 button:focus-visible { outline: 3px solid var(--_accent); outline-offset: 2px; }
 .call { color: var(--_on-accent); background: var(--_accent); border-color: var(--_accent); }
-.mute[aria-pressed="true"] { color: var(--_background); background: var(--_text); border-color: var(--_text); }
+.card[data-microphone="muted"] .mute { color: var(--_background); background: var(--_text); border-color: var(--_text); }
+button[aria-disabled="true"] { color: var(--_quiet); border-color: var(--_line); cursor: default; }
 .hangup { color: var(--_danger); border-color: var(--_danger); }
 
 .meters { display: grid; grid-template-columns: 1fr 1fr; gap: 0.75rem; }

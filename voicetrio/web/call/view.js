@@ -1,7 +1,8 @@
 /** What the person sees and a screen reader says. It decides nothing: it is told, and tells which button was pressed. */
 
 import { meterPosition } from "./level_meter.js";
-import { STATE_TEXTS } from "./call_state.js";
+import { Announcer } from "./announcer.js";
+import { MICROPHONE_ACTIONS, MICROPHONE_NAMES, STATES } from "./states.js";
 import { styleSheet } from "./style.js";
 
 /** Lines that are shown; the page may show all of them. */
@@ -29,7 +30,8 @@ export class View {
   #card;
   #state = element("span", { part: "state-text" });
   #call = element("button", { type: "button", class: "call", part: "button call-button" });
-  #mute = element("button", { type: "button", class: "mute", part: "button mute-button", "aria-keyshortcuts": "M" }, "Mute");
+  #mute = element("button", { type: "button", class: "mute", part: "button mute-button", "aria-keyshortcuts": "M" });
+  #stop = element("button", { type: "button", class: "stop", part: "button stop-button", "aria-keyshortcuts": "S" }, "Stop");
   #hangUp = element(
     "button",
     { type: "button", class: "hangup", part: "button hangup-button", "aria-keyshortcuts": "Escape" },
@@ -37,34 +39,41 @@ export class View {
   );
   #lines = element("ol", { class: "lines", part: "transcript", "aria-label": "Conversation", tabindex: "0", hidden: "" });
   #trouble = element("p", { class: "trouble", part: "error", role: "alert", hidden: "" });
-  #news = element("div", { class: "unseen", "aria-live": "polite" });
+  #announcer = new Announcer();
   #meters = { microphone: meter("You", "Your microphone"), speaker: meter("Agent", "The agent's voice") };
   /** @type {Map<string, HTMLElement>} */ #shown = new Map();
   #ariaAt = 0;
 
+  /** Whether answers are spoken: then they are heard, and not announced. */
+  answersAreSpoken = true;
+
   /**
    * @param {ShadowRoot} root
-   * @param {{onCall: () => void, onMute: () => void, onHangUp: () => void}} actions
+   * @param {{onCall: () => void, onMute: () => void, onStop: () => void, onHangUp: () => void}} actions
    */
-  constructor(root, { onCall, onMute, onHangUp }) {
+  constructor(root, { onCall, onMute, onStop, onHangUp }) {
     this.#root = root;
     root.adoptedStyleSheets = [styleSheet()];
     const dot = element("span", { class: "dot", part: "state-dot", "aria-hidden": "true" });
     const state = element("p", { class: "state", part: "state", role: "status" }, dot, this.#state);
-    const buttons = element("div", { class: "buttons" }, this.#call, this.#mute, this.#hangUp);
+    const buttons = element("div", { class: "buttons" }, this.#call, this.#stop, this.#mute, this.#hangUp);
     const meters = element("div", { class: "meters", part: "meters" });
     meters.append(this.#meters.microphone.whole, this.#meters.speaker.whole);
     const head = element("div", { class: "head" }, state, buttons);
     this.#card = element("section", { class: "card", part: "card", "aria-label": "Voice call" });
-    this.#card.append(head, meters, this.#trouble, this.#lines, this.#news);
+    this.#card.append(head, meters, this.#trouble, this.#lines, this.#announcer.element);
     root.append(this.#card);
+    const stop = () => this.#stop.getAttribute("aria-disabled") === "true" || onStop();
     this.#call.addEventListener("click", onCall);
+    this.#stop.addEventListener("click", stop);
     this.#mute.addEventListener("click", onMute);
     this.#hangUp.addEventListener("click", onHangUp);
     this.#card.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey || this.#mute.hidden) return;
+      const key = event.key.toLowerCase();
       if (event.key === "Escape") onHangUp();
-      else if (event.key.toLowerCase() === "m" && !event.repeat) onMute();
+      else if (key === "m" && !event.repeat) onMute();
+      else if (key === "s" && !event.repeat) stop();
       else return;
       event.preventDefault();
     });
@@ -76,25 +85,38 @@ export class View {
   }
 
   /**
-   * @param {import("./call_state.js").State} state
+   * @param {import("./states.js").State} state
    * @param {string} text in words
+   * @param {{canStop: boolean}} transport whether it can stop answers at all
    */
-  setState(state, text = STATE_TEXTS[state]) {
-    const calling = !["idle", "ended", "error"].includes(state);
+  setState(state, text = STATES[state].text, { canStop } = { canStop: true }) {
+    const look = STATES[state];
     const focused = this.#root.activeElement;
     this.#card.dataset.state = state;
+    this.#card.dataset.tone = look.tone;
+    this.#card.toggleAttribute("data-waits", look.waits);
     if (this.#state.textContent !== text) this.#state.textContent = text;
-    this.#call.hidden = calling;
-    this.#mute.hidden = this.#hangUp.hidden = !calling;
+    this.#call.hidden = look.calling;
+    this.#mute.hidden = this.#hangUp.hidden = !look.calling;
+    this.#stop.hidden = !look.calling || !canStop;
+    // It stays where it is, so that nothing jumps, and nobody who is on it by keyboard is thrown off.
+    this.#stop.setAttribute("aria-disabled", String(!look.canStop));
     // Whoever uses the keyboard stays in the widget when the button under their finger goes.
-    if (focused === this.#call && calling) this.#mute.focus();
-    if ((focused === this.#mute || focused === this.#hangUp) && !calling) this.#call.focus();
+    if (focused === this.#call && look.calling) this.#mute.focus();
+    if (focused !== null && focused !== this.#call && !look.calling && this.#isButton(focused)) this.#call.focus();
   }
 
-  /** @param {boolean} muted */
-  set muted(muted) {
-    this.#mute.setAttribute("aria-pressed", String(muted));
-    this.#meters.microphone.name.textContent = muted ? "You (muted)" : "You";
+  /** @param {import("./states.js").MicrophoneUse} use */
+  set microphone(use) {
+    if (this.#card.dataset.microphone === use) return;
+    this.#card.dataset.microphone = use;
+    this.#mute.textContent = MICROPHONE_ACTIONS[use];
+    this.#meters.microphone.name.textContent = MICROPHONE_NAMES[use];
+  }
+
+  /** @param {Element} element */
+  #isButton(element) {
+    return element === this.#mute || element === this.#stop || element === this.#hangUp;
   }
 
   /** @param {string} text empty: all is well */
@@ -118,7 +140,7 @@ export class View {
   clearLines() {
     this.#lines.replaceChildren();
     this.#lines.hidden = true;
-    this.#news.textContent = "";
+    this.#announcer.clear();
     this.#shown.clear();
   }
 
@@ -133,14 +155,14 @@ export class View {
     }
     shown ??= element("li");
     this.#shown.set(line.id, shown);
-    const said = shown.dataset.final === "true";
+    const said = shown.dataset.final === "true" || line.old === true;
     shown.className = `line ${line.who}${line.final ? "" : " partial"}`;
     shown.setAttribute("part", `line ${line.who}${line.final ? "" : " partial"}`);
     shown.dataset.final = String(line.final);
     const name = line.who === "you" ? "You" : "Agent";
     shown.replaceChildren(element("b", { part: "name" }, `${name}: `), ...words(line));
-    if (line.final && !said) this.#news.append(element("p", {}, `${name}: ${line.text}`));
-    while (this.#news.childElementCount > 2) this.#news.firstElementChild?.remove();
+    const heard = line.who === "agent" && this.answersAreSpoken;
+    if (line.final && !said && !heard) this.#announcer.say(`${name}: ${line.text}`);
     if (!known) this.#lines.append(shown);
     this.#lines.hidden = false;
     for (const [id, old] of this.#shown) {
