@@ -196,8 +196,11 @@ def test_a_rooms_states_and_lines(in_room, signal_server):
 
     one.button("Mute").click()
     assert do(one, "return [room.muted, room.published.enabled]") == [True, False]
-    one.button("Mute").click()
+    one.wait_state("muted")
+    assert one.button("Stop").count() == 0, "LiveKit's agents cannot be stopped"
+    one.button("Unmute").click()
     assert do(one, "return [room.muted, room.published.enabled]") == [False, True]
+    one.wait_state("listening")
     one.button("Hang up").click()
     one.wait_state("ended")
     assert do(one, "return [room.gone, room.published.readyState]") == [True, "ended"]

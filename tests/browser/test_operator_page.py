@@ -387,6 +387,26 @@ def test_it_fits_can_be_read_and_keeps_to_its_policy(open_sessions, scheme: str,
     assert seen.hosts == {seen.own_host}
 
 
+_LOOK = """
+() => ["body", ".top", ".brand", "nav a", "nav a[aria-current]", "h1", "input:not([type=radio])"].map((selector) => {
+    const style = getComputedStyle(document.querySelector(selector));
+    const { fontFamily, fontSize, color, backgroundColor, padding, borderRadius } = style;
+    return [selector, fontFamily, fontSize, color, backgroundColor, padding, borderRadius];
+})
+"""
+"""JavaScript: how a page's common parts look."""
+
+
+def test_it_looks_like_the_other_pages(open_sessions, office):
+    page = open_sessions()
+    sessions = page.evaluate(_LOOK)
+    page.goto(f"http://127.0.0.1:{office.port}/")
+    talk = page.evaluate(_LOOK)
+    field, its_field = sessions.pop(), talk.pop()
+    assert sessions == talk
+    assert (field[1:4], field[5:]) == (its_field[1:4], its_field[5:])
+
+
 def test_screen_readers_hear_of_the_summary_only(open_sessions):
     page = open_sessions(EVERY_STATE)
     live = page.evaluate(

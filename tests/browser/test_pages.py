@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.end_to_end.conftest import StartServer, start_server  # noqa: F401 - a fixture
+
 from .livekit_server import LIVEKIT_URL, livekit_process
 from .looking import CONTRAST, NAMELESS, wait_until, watch
 
@@ -67,6 +69,8 @@ def test_a_spoken_turn_is_shown_with_its_words_and_the_servers_timings(open_page
     assert int(shown["total"]) > 0
     (session,) = (event["detail"] for event in seen.of("session"))
     assert page.locator("#session").text_content() == session["sessionId"]
+    assert page.locator("#room-fact").is_hidden(), "a call over a WebSocket has no room beside itself"
+    assert not page.locator("#session").is_visible(), "callers need no ids"
     assert f"🆔 Unique session ID: {session['sessionId']}" in seen.infos
     assert f"🏠 Using room: {session['sessionId']}" in seen.infos
     page.evaluate("document.querySelector('voicetrio-call').hangUp()")
@@ -114,6 +118,9 @@ def test_of_an_interrupted_answer_the_page_tells_what_was_heard(open_page, text,
     shown = line(page, 0)
     assert (shown["said"], shown["unheard"]) == (said, unheard)
     assert ("not heard" in shown["note"]) == bool(unheard)
+    if unheard:
+        tell(page, "transcript", id="t1", who="agent", text=text, heard=heard, interrupted=True, reason="disconnected")
+        assert line(page, 0)["note"].startswith("The connection was lost"), "and why"
     if unheard and said:
         assert colour(page, ".unheard") != colour(page, ".said")
 
@@ -144,6 +151,7 @@ def test_the_panel_shows_the_last_turn_and_the_median(open_page):
     assert column(page, 0)["total"] == "1090"
     assert column(page, 1)["total"] == "1045", "between the two in the middle"
     assert "1.09 s" in page.locator("#timings-summary").text_content()
+    page.locator("summary").click()
     widths = page.locator("#timings-bar span").evaluate_all("(all) => all.map((part) => part.clientWidth)")
     assert widths[0] > widths[1] > widths[2] > widths[5] >= 1
 
@@ -156,6 +164,7 @@ def test_it_fits_and_can_be_read(open_page, path, width, scheme):
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
     if path == "/":
+        page.locator("summary").click()
         tell(page, "transcript", id="a", who="you", text=LONG, tentative=LONG, final=False)
         tell(page, "transcript", id="b", who="agent", text=f"Well {LONG}", heard="Well", final=True)
         tell(page, "timings", **{**TIMINGS, "total_ms": 1_234_567})
@@ -230,6 +239,7 @@ def test_livekit_is_offered_where_it_is_configured(open_page, tmp_path):
 
 def check_choice(page: Any) -> None:
     call = page.locator("voicetrio-call")
+    page.locator("summary").click()
     assert call.get_attribute("livekit-url") is None, "nobody is sent there who has not chosen it"
     page.get_by_label("LiveKit").check()
     assert call.get_attribute("livekit-url") == LIVEKIT_URL
@@ -241,27 +251,84 @@ def check_choice(page: Any) -> None:
     assert page.get_by_label("LiveKit").is_enabled()
 
 
+def type_message(page: Any, text: str) -> None:
+    page.get_by_label("Message").fill(text)
+    page.get_by_label("Message").press("Enter")
+
+
+def wait_heard(page: Any, count: int = 1) -> None:
+    heard = "(count) => window.seen.of('playback').filter(({ detail }) => detail.event === 'completed').length >= count"
+    wait_until(page, heard, count, timeout_ms=TURN_MS)
+
+
 @pytest.mark.slow
 def test_what_is_typed_during_a_call_is_answered(open_page):
     page = open_page("/")
     seen = watch(page)
-    field = page.get_by_label("Message")
-    assert field.is_disabled(), "there is no call"
     page.evaluate("document.querySelector('voicetrio-call').muted = true")
     page.evaluate("document.querySelector('voicetrio-call').start()")
-    field.fill("Say good morning.")  # waits until it can be
-    field.press("Enter")
-    assert field.input_value() == ""
-    wait_until(
-        page, "window.seen.of('playback').some(({ detail }) => detail.event === 'completed')", timeout_ms=TURN_MS
-    )
+    type_message(page, "Say good morning.")  # also while it connects
+    wait_heard(page)
+    assert page.get_by_label("Message").input_value() == ""
     assert [line(page, number)["who"] for number in (0, 1)] == ["You", "Agent"]
     assert line(page, 0)["said"] == "Say good morning."
     assert "good morning" in line(page, 1)["said"].lower()
     page.evaluate("document.querySelector('voicetrio-call').hangUp()")
     wait_until(page, "document.querySelector('voicetrio-call').state === 'ended'")
-    assert field.is_disabled()
     assert seen.troubles() == []
+
+
+@pytest.mark.slow
+def test_who_only_types_needs_no_microphone(open_page):
+    page = open_page("/", microphone=None)
+    seen = watch(page)
+    page.get_by_role("button", name="Call", exact=True).click()
+    wait_until(page, "document.querySelector('voicetrio-call').state === 'error'")
+    assert page.locator("#hint").inner_text() == "You can type instead."
+    type_message(page, "Say good morning.")
+    wait_heard(page)
+    wait_until(page, "document.querySelector('voicetrio-call').state === 'typing'")
+    assert "good morning" in line(page, 1)["said"].lower()
+    assert page.locator("#hint").inner_text() == ""
+    type_message(page, "Say good night.")
+    wait_heard(page, 2)
+    assert seen.troubles() == []
+
+
+@pytest.mark.slow
+def test_what_is_typed_while_the_microphone_is_refused_is_not_lost(open_page):
+    page = open_page("/", microphone=None)
+    watch(page)
+    page.evaluate("document.querySelector('voicetrio-call').start()")
+    type_message(page, "Say good morning.")
+    wait_heard(page)
+    assert line(page, 0)["said"] == "Say good morning."
+
+
+@pytest.mark.slow
+def test_a_page_without_https_can_be_typed_into_and_read(open_browser, start_server: StartServer, sentence):  # noqa: F811
+    server = start_server(environment={"VOICETRIO_SERVER__ALLOWED_ORIGINS": '["*"]'})
+    browser = open_browser(sentence, "--host-resolver-rules=MAP voice.example 127.0.0.1")
+    page = browser.new_page()
+    page.goto(f"http://voice.example:{server.port}/")
+    watch(page)
+    assert page.evaluate("isSecureContext") is False
+    type_message(page, "Say good morning.")
+    wait_until(page, "document.querySelectorAll('#transcript li.agent').length === 1", timeout_ms=TURN_MS)
+    assert "good morning" in line(page, 1)["said"].lower()
+    wait_until(page, "document.querySelector('voicetrio-call').state === 'typing'")
+    page.get_by_role("button", name="Use microphone").click()
+    wait_until(page, "window.seen.of('error').some(({ detail }) => detail.code === 'insecure_page')")
+    type_message(page, "Say good night.")
+    wait_until(page, "document.querySelectorAll('#transcript li.agent').length === 2", timeout_ms=TURN_MS)
+
+
+def test_what_cannot_be_sent_goes_back_into_the_field(open_page):
+    page = open_page("/")
+    page.route_web_socket("**/ws/**", lambda socket: socket.close(code=1013, reason="overloaded"))
+    type_message(page, "Hello?")
+    wait_until(page, "document.querySelector('voicetrio-call').state === 'error'")
+    assert page.get_by_label("Message").input_value() == "Hello?"
 
 
 def test_the_lines_of_another_call_are_others(open_page):

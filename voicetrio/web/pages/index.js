@@ -1,35 +1,47 @@
-// The page `/`: one call, its transcript, and how long its answers took. It only listens to the widget.
+// The page `/`: one call, by voice or typed, its conversation, and how long its answers took. It only listens to the widget.
 
-import "../voicetrio-call.js";
-import { livekitUrl, logSession, roomOf, setText } from "./session.js";
+import { STATES } from "../voicetrio-call.js";
+import { keepTranscript } from "./kept-transcript.js";
+import { livekitUrl, logSession, setText } from "./session.js";
 import { Timings } from "./timings.js";
 import { Transcript } from "./transcript.js";
+import { Typing } from "./typing.js";
 
 const byId = (id) => document.getElementById(id);
 const call = byId("call");
 const transport = byId("transport");
 
 const transcript = new Transcript(byId("transcript"), byId("transcript-empty"));
-call.addEventListener("voicetrio-transcript", (event) => transcript.show(event.detail));
+keepTranscript(transcript);
+const showClear = () => {
+  byId("clear").hidden = transcript.empty || STATES[call.state].calling;
+};
+call.addEventListener("voicetrio-transcript", (event) => {
+  transcript.show(event.detail);
+  showClear();
+});
+byId("clear").addEventListener("click", () => {
+  transcript.clear();
+  showClear();
+  byId("message").focus(); // the button goes, and the keyboard stays somewhere
+});
 
 const timings = new Timings(byId("timings"), byId("timings-bar"), byId("timings-summary"));
 call.addEventListener("voicetrio-timings", (event) => timings.add(event.detail));
 
-setText(byId("session"), call.sessionId); // it has one before it is called
 call.addEventListener("voicetrio-session", ({ detail }) => {
   logSession(detail);
   setText(byId("session"), detail.sessionId);
-  setText(byId("room"), roomOf(detail));
+  byId("room-fact").hidden = detail.room === null; // a call over a WebSocket has no room beside itself
+  setText(byId("room"), detail.room ?? "");
 });
 
 call.addEventListener("voicetrio-state", ({ detail: { state } }) => {
-  if (state === "connecting") {
-    transcript.beginCall();
-    setText(byId("session"), call.sessionId);
-  }
-  transport.disabled = !["idle", "ended", "error"].includes(state); // a call keeps the way it was joined
-  byId("typing").disabled = !["listening", "hearing", "thinking", "speaking", "hold"].includes(state);
+  if (state === "connecting") transcript.beginCall();
+  transport.disabled = STATES[state].calling; // a call keeps the way it was joined
+  showClear();
 });
+showClear();
 
 transport.hidden = livekitUrl() === "";
 transport.addEventListener("change", (event) => {
@@ -37,7 +49,4 @@ transport.addEventListener("change", (event) => {
   else call.removeAttribute("livekit-url");
 });
 
-byId("type").addEventListener("submit", (event) => {
-  event.preventDefault();
-  if (call.send(byId("message").value.trim())) event.target.reset();
-});
+new Typing(call, byId("type"), byId("message"), byId("hint"));

@@ -4,6 +4,12 @@ import { setText } from "./session.js";
 
 const MAX_LINES = 200; // as many turns as the server keeps; a page that is left open must not grow for ever
 const NEAR_END_PX = 48;
+const WHY = {
+  cancelled: "Stopped",
+  closed: "Hung up",
+  disconnected: "The connection was lost",
+  failed: "The voice failed",
+};
 const WORD_CHARACTERS = /[\p{L}\p{N}]/gu;
 
 export class Transcript {
@@ -26,15 +32,39 @@ export class Transcript {
     this.#call += 1;
   }
 
+  get empty() {
+    return this.#lines.size === 0;
+  }
+
+  clear() {
+    for (const key of [...this.#lines.keys()]) this.#remove(key);
+  }
+
+  /** For a page that is loaded again. */
+  save() {
+    return { call: this.#call, lines: [...this.#lines].map(([key, { line }]) => ({ key, line })) };
+  }
+
+  /** @param {ReturnType<Transcript["save"]>} saved */
+  restore({ call, lines }) {
+    this.#call = call;
+    for (const { key, line } of lines) this.#show(key, line);
+    this.#list.scrollTop = this.#list.scrollHeight;
+  }
+
   /** @param {import("../call/conversation.js").Line} line */
   show(line) {
-    const key = `${this.#call} ${line.id}`;
+    this.#show(`${this.#call} ${line.id}`, line);
+  }
+
+  #show(key, line) {
     if (!line.text && !line.tentative) {
       this.#remove(key);
       return;
     }
     const follow = this.#isAtEnd();
     const shown = this.#lines.get(key) ?? this.#add(key, line.who);
+    shown.line = line;
     render(shown, line);
     if (follow) this.#list.scrollTop = this.#list.scrollHeight;
   }
@@ -48,7 +78,7 @@ export class Transcript {
     element.append(piece("who", who === "you" ? "You" : "Agent"), words, note);
     this.#list.append(element);
     this.#empty.hidden = true;
-    const shown = { element, said, tentative, unheard, note };
+    const shown = { element, line: null, said, tentative, unheard, note };
     this.#lines.set(key, shown);
     if (this.#lines.size > MAX_LINES) this.#remove(this.#lines.keys().next().value);
     return shown;
@@ -71,7 +101,7 @@ function render({ said, tentative, unheard, note }, line) {
   setText(said, heard);
   setText(tentative, line.tentative ? ` ${line.tentative}` : "");
   setText(unheard, rest);
-  setText(note, line.interrupted && rest ? "interrupted: the lighter words were not heard" : "");
+  setText(note, line.interrupted && rest ? `${WHY[line.reason] ?? "Interrupted"}: the lighter words were not heard` : "");
 }
 
 /** What of a line was heard, and the rest of it. */
