@@ -44,6 +44,7 @@ async def test_sessions_are_told_that_the_server_stops(start_server: StartServer
             await client.wait_for("vad.speech_start")
             under_way.set()
             await check_going_away(client)
+            assert len(client.got("transcript.final")) == 1, "what was said until then is finished and told"
 
     async def listens(under_way: trio.Event) -> None:
         async with open_client(server.url) as client:

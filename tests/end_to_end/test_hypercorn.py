@@ -108,6 +108,7 @@ async def test_hypercorn_serves_the_app_and_ends_in_order(tmp_path: Path):
             run.send(signal.SIGTERM)
             await client.ended.wait()
             assert client.got()[-1]["reason"] == "going_away"
+            assert len(client.got("transcript.final")) == 1, "what was said until then is finished and told"
             assert client.session.close_code == 1001
         assert await trio.to_thread.run_sync(run.wait, STOP_S) == 0, run.stderr
         run.check_end()

@@ -25,6 +25,9 @@ class Behaviour:
     """Seconds from the end of a segment to its final."""
     break_after: int | None = None
     """Samples after which the stream breaks."""
+    freeze: tuple[int, float] | None = None
+    """Samples after which its whole worker says nothing any more, though it seems to take all, and seconds from then until
+    its streams are broken off."""
     partials: bool = True
     """Whether there is anything before the final."""
     mute: bool = False
@@ -106,6 +109,7 @@ class FakeStream:
         self._nursery = nursery
         self._replies, self._inbox = trio.open_memory_channel[Hypothesis | Working | Draining | Exception](1000)
         self._cut = False
+        self._frozen_at: float | None = None
         self._audio: dict[int, tuple[int, bytearray]] = {}
         self._taken = 0
         self._messages = 0
@@ -118,6 +122,10 @@ class FakeStream:
     @property
     def worker(self) -> str:
         return self._behaviour.worker
+
+    @property
+    def heard_at(self) -> float:
+        return trio.current_time() if self._frozen_at is None else self._frozen_at
 
     async def drain(self, after: float, remaining: float) -> None:
         await trio.sleep(after)
@@ -145,13 +153,25 @@ class FakeStream:
         if limit is not None and self._taken >= limit:
             self._replies.send_nowait(WorkerUnavailable("broken"))
             raise WorkerUnavailable("broken")
-        if self._behaviour.partials and not self._behaviour.mute:
+        if self._behaviour.freeze is not None and self._frozen_at is None and self._taken >= self._behaviour.freeze[0]:
+            self._frozen_at = trio.current_time()
+            self._nursery.start_soon(self._thaw_never, self._behaviour.freeze[1])
+        if self._behaviour.partials and not self._mute:
             self._replies.send_nowait(self._read(segment_id, final=False))
 
     async def end_segment(self, segment_id: int, end_sample: int) -> None:
         await self._take()
-        if not self._behaviour.mute:
+        if not self._mute:
             self._nursery.start_soon(self._finish, segment_id)
+
+    @property
+    def _mute(self) -> bool:
+        return self._behaviour.mute or self._frozen_at is not None
+
+    async def _thaw_never(self, seconds: float) -> None:
+        await trio.sleep(seconds)
+        self._cut = True
+        self._replies.send_nowait(WorkerUnavailable("it is frozen"))
 
     async def _take(self) -> None:
         await trio.lowlevel.checkpoint()

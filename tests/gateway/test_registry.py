@@ -1,15 +1,16 @@
 """The register of sessions: who is found, who may come back, who makes way; in virtual time."""
 
 import gc
+import json
 
 import pytest
 import trio
 import trio.testing
 
 from tests.fakes.agent import FakeAgent, FakeTurnDetector
-from tests.fakes.audio import FakeDetector
+from tests.fakes.audio import FakeDetector, word
 from tests.fakes.client import FakeLink, make_link
-from tests.fakes.recognizer import FakeRecognizer
+from tests.fakes.recognizer import Behaviour, FakeRecognizer
 from tests.fakes.synthesizer import FakeSynthesizer
 from tests.fakes.telemetry import FakeTelemetry
 from voicetrio.core.config import SessionConfig, SessionLimits
@@ -192,3 +193,50 @@ def test_tokens_are_long_and_no_two_are_the_same():
     tokens = {new_resume_token() for _ in range(1000)}
     assert len(tokens) == 1000
     assert all(len(token) >= 32 for token in tokens)
+
+
+def make_talker(session_id: str, final_delay: float) -> Session:
+    recognizer = FakeRecognizer(default=Behaviour(final_delay=final_delay, working=True))
+    ports = Ports(recognizer, FakeSynthesizer(), FakeDetector, FakeTelemetry(), FakeAgent(), FakeTurnDetector())
+    return Session(session_id, config=SessionConfig(), limits=SessionLimits(), ports=ports, resume_token="secret")
+
+
+async def test_what_was_said_until_then_is_told_before_the_end_by_all_at_once(autojump_clock):
+    async with open_registry(20) as registry:
+        links = [await start_with_client(registry, make_talker(f"talker{n}", 3.0)) for n in range(10)]
+        for link in links:
+            await link.outbox.send(word(1) + word(2))
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        assert await registry.send_away(5.0) == 0
+        assert trio.current_time() - began == pytest.approx(3.0, abs=0.1)
+    for link in links:
+        told = [json.loads(message) for _, message in link.received]
+        assert [one["text"] for one in told if one["type"] == "transcript.final"] == ["w1 w2"]
+        assert (told[-1]["type"], told[-1]["reason"]) == ("session.closed", "going_away")
+
+
+async def test_a_worker_that_takes_too_long_has_the_grace_and_no_more(autojump_clock):
+    async with open_registry(20) as registry:
+        link = await start_with_client(registry, make_talker("talker", 60.0))
+        await link.outbox.send(word(1))
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        assert await registry.send_away(5.0) == 0
+        assert trio.current_time() - began == pytest.approx(4.0, abs=0.1), "the rest is for saying goodbye"
+        assert '"reason":"going_away"' in link.received[-1][1]
+
+
+async def test_one_that_only_waits_for_a_listener_is_not_waited_for(autojump_clock):
+    async with open_registry(2) as registry:
+        session = make_talker("talker", 1.0)
+        link = await start_with_client(registry, session)
+        await link.outbox.send(word(1))
+        await link.outbox.send('{"type":"session.close"}')
+        await trio.testing.wait_all_tasks_blocked()
+        leave(link)
+        await trio.sleep(2.0)
+        assert len(registry) == 1
+        began = trio.current_time()
+        await registry.send_away(5.0)
+        assert trio.current_time() == began

@@ -179,6 +179,38 @@ async def test_a_server_that_stalls_does_not_blame_the_client(mock_clock):
         await client.be_silent(1.0)
 
 
+@pytest.mark.parametrize("speed", [None, 3.0], ids=["worker takes it at once", "worker takes it at 3x"])
+@pytest.mark.parametrize("stall", [2.0, 5.0, 8.0, 14.0])
+async def test_a_network_that_stands_still_is_not_the_clients_fault(autojump_clock, stall, speed):
+    """The microphone goes on meanwhile, and all of it comes at once: nothing is limited, and it is made up for at once."""
+    recognizer = FakeRecognizer(default=Behaviour(speed=speed))
+    async with open_client(recognizer=recognizer) as client:
+        await client.say(*range(1, 16))  # 6 s
+        await client.be_silent(1.0)
+        for number in range(3):
+            words = range(100 * number + 101, 100 * number + 101 + round(stall / 0.4))
+            await trio.sleep(stall)
+            await client.play(b"".join(word(one) for one in words), pace=0)
+            await client.be_silent(1.0)
+            asked = trio.current_time()
+            await client.wait_for("transcript.final", number + 2)
+            assert trio.current_time() - asked <= stall / (speed or 100) + 1.0
+    assert client.got("session.rate_limit", "session.frames_dropped", "error") == []
+
+
+@pytest.mark.parametrize("away", [2.0, 9.0])
+async def test_what_was_said_while_the_connection_was_away_is_not_a_burst(autojump_clock, away):
+    async with open_client() as client:
+        await client.say(*range(1, 16))
+        await client.be_silent(1.0)
+        client.leave()
+        await trio.sleep(away)
+        await client.come_back()
+        await client.play(b"".join(word(number) for number in range(101, 101 + round(away / 0.4))), pace=0)
+        await client.be_silent(1.0)
+    assert client.got("session.rate_limit", "session.frames_dropped", "error") == []
+
+
 async def test_a_live_client_loses_nothing_while_a_worker_is_replaced(autojump_clock):
     """9 s without a worker, and then the segment's beginning once more: that much more than ten seconds may wait."""
     gone = [Behaviour(refuse=WorkerUnavailable("away"))] * 43

@@ -18,7 +18,7 @@ from voicetrio.cli.logs import configure_logging
 from voicetrio.cli.only_one import only_process
 from voicetrio.core.errors import LocalError, VoicetrioError
 from voicetrio.gateway.app import make_gateway
-from voicetrio.gateway.connections import contain_connections
+from voicetrio.gateway.connections import contain_connections, wait_terminated
 from voicetrio.gateway.http1 import stay_with_http1
 from voicetrio.gateway.registry import Registry
 from voicetrio.settings import Settings, load_settings
@@ -67,7 +67,10 @@ class Application:
                     self.gateway.house = house
                     served = True
                     try:
-                        await self.gateway(scope, receive, send)
+                        async with trio.open_nursery() as nursery:
+                            nursery.start_soon(self._stop_with_server)
+                            await self.gateway(scope, receive, send)
+                            nursery.cancel_scope.cancel(reason="the lifespan is over")
                     finally:
                         self.gateway.house = None
         except* VoicetrioError as group:
@@ -83,6 +86,11 @@ class Application:
                 print(f"voicetrio: {self.failure}", file=sys.stderr, flush=True)
             await receive()
             await send({"type": "lifespan.startup.failed", "message": str(self.failure)})
+
+    async def _stop_with_server(self) -> None:
+        """`hypercorn` as a command knows no `stop`: its connections have its graceful timeout, 3 s by default."""
+        await wait_terminated()
+        await self.stop()
 
     @property
     def registry(self) -> Registry:

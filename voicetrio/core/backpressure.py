@@ -8,12 +8,12 @@ The rate has to be judged without blaming those who talk live:
 
 - A frame carries the audio of the time *before* it arrived. So the first frame of a window does not count, whatever its
   length: real time is then exactly 1.0x for frames of any length. Pieces with one and the same `now` are one frame.
-- Late audio is not fast audio. `_heard` is the time that the client's audio has come to if it is spoken live; where a
-  network held some back for up to 2 s, the window starts there and not at the arrival.
+- Late audio is not fast audio. `_heard` is the time that the client's audio has come to if it is spoken live: since its
+  first frame it may have sent as much as time has passed. Where a network, a lost connection or this server held some back
+  for up to 30 s, the window starts there and not at the arrival, however quickly it comes then.
 - A longer pause is idleness and earns nothing: time counts only from the first frame after it, once what was before it
   is older than 5 s.
 - A young window is forgiven half a second (players fill a buffer first, networks jitter), an old one needs it no more.
-- What our own server held up is excused: `excuse`.
 
 The window is 50 buckets of 100 ms in lists that are made once: a piece costs some additions and compares.
 """
@@ -33,20 +33,17 @@ SLACK = 0.5
 """Seconds of audio that a window may have beyond the rate when it begins; in proportion less as it grows, 0 at 5 s."""
 MIN_MAX_RATE = 1 + SLACK / WINDOW
 """Times real time. With less, a client at real-time pace would not come back into the rate once it had a burst."""
-LATE = 2.0
-"""Seconds. Audio that is later than this is not late: the client had paused."""
+LATE = 30.0
+"""Seconds. Audio that is later than this is not late: the client had paused. Longer than a network stands still without its
+connections breaking, and than a session waits for its client by default; half of the ring, so that a client which makes up
+for it at once, and would go on like that, is told before the ring is full."""
+LATE_AT_FIRST = 10.0
+"""Seconds. The same for the first audio of a session: a client that came to listen, and speaks later, was not held up."""
 COOLDOWN = 1.0
 """Seconds between two actions of a kind. Also the shortest pause: after a shorter one a client at 12x could lose what it
 sends before we may speak again. It is not held up by it, the window gives back what the pause was too long."""
 ROUNDING = 16
 """Samples, 1 ms: what clocks and divisions may err by."""
-EXCUSE_LIFE = WINDOW + 2.5
-"""Seconds that an excuse is good for, if it is not itself longer: until what was held up has been read, which takes some
-time when it comes frame by frame, and has left the window."""
-EXCUSE_MIN = 0.05
-"""Seconds. Less needs no excuse, the slack is ten times as long; so there are at most 150 short ones at a time."""
-EXCUSE_MAX = 60.0
-"""Seconds, altogether: nobody holds back more audio for us than our ring could take."""
 REACTION_BUCKETS = 3
 """Of 100 ms: for about this long a client goes on sending before it has heard us."""
 IN_FLIGHT_MAX = 0.4
@@ -81,8 +78,12 @@ Action = RateLimitAction | FramesDroppedAction
 class Backpressure:
     """Of one session. Audio is counted in samples at 16 kHz, `now` is in seconds of one monotonic clock."""
 
-    def __init__(self, *, max_rate: float = 1.2, max_backlog: int = 10 * SAMPLE_RATE) -> None:
-        """`max_rate` in real times; infinity leaves only the backlog to limit. `max_backlog` in samples."""
+    def __init__(
+        self, *, max_rate: float = 1.2, max_backlog: int = 10 * SAMPLE_RATE, started: float = -math.inf
+    ) -> None:
+        """`max_rate` in real times; infinity leaves only the backlog to limit. `max_backlog` in samples. `started`: when the
+        client could first have been heard.
+        """
         assert max_rate >= MIN_MAX_RATE, "a client at real-time pace would not stay within it once it had a burst"
         assert max_backlog > 0
         self.due: list[Action] = []
@@ -97,8 +98,8 @@ class Backpressure:
         self._since = [math.inf] * BUCKETS  # infinity: no audio came in this tenth of a second
         self._total = 0
         self._oldest = self._newest = -BUCKETS  # of the buckets in use; in tenths of a second of the clock
-        self._heard = -math.inf
-        self._excuses: list[tuple[float, int]] = []  # good until, samples
+        self._heard = started
+        self._late = LATE_AT_FIRST
         # What was told.
         self._quiet_until = -math.inf
         self._in_flight = 0  # arrived within the cooldown after the last RateLimitAction
@@ -144,20 +145,6 @@ class Backpressure:
             return self._take(samples, backlog, room, now)
         return True
 
-    def excuse(self, seconds: float, *, now: float) -> None:
-        """The client could not be heard for so long through no fault of its own: our event loop stalled, its connection
-        was away. As much audio may come beyond the rate, soon, without being called a burst.
-
-        The excuse is used up by what exceeds the rate, and is void after 5 s or its own length.
-        """
-        if seconds < EXCUSE_MIN:
-            return
-        self._excuses = [(until, samples) for until, samples in self._excuses if until > now]
-        left = EXCUSE_MAX - sum(samples for _, samples in self._excuses) / SAMPLE_RATE
-        samples = int(min(seconds, left) * SAMPLE_RATE)
-        if samples > 0:
-            self._excuses.append((now + min(max(EXCUSE_LIFE, seconds), EXCUSE_MAX), samples))
-
     def take_actions(self) -> list[Action]:
         """What has become due since the last call, oldest first."""
         actions, self.due = self.due, []
@@ -190,8 +177,9 @@ class Backpressure:
             self._since[slot] = math.inf
             self._oldest += 1
         self._newest = tick
-        if now - self._heard > LATE:
+        if now - self._heard > self._late:
             self._heard = now
+        self._late = LATE
         self._since[tick % BUCKETS] = self._heard
 
     def _judge(self, samples: int, backlog: int, now: float) -> None:
@@ -225,8 +213,6 @@ class Backpressure:
         over = counted - self._allowed(elapsed) - ROUNDING
         if elapsed < MIN_ELAPSED or over <= 0:
             return 0.0
-        if over <= self._forgive(math.ceil(counted - elapsed * SAMPLE_RATE), now):
-            return 0.0
         pause = 1 / 1000
         counted = self._total
         for tick in range(self._oldest, self._newest + 1):
@@ -247,31 +233,6 @@ class Backpressure:
         """Seconds after which a window may have so much audio: `_allowed`, the other way round."""
         seconds = samples / SAMPLE_RATE
         return min(seconds / self._rate, max(0.0, seconds - SLACK) / (self._rate - SLACK / WINDOW))
-
-    def _forgive(self, samples: int, now: float) -> int:
-        """Take as much of what exceeds real time out of the window as there are excuses for. How much that was."""
-        forgiven = 0
-        while self._excuses and forgiven < samples:
-            until, excused = self._excuses.pop(0)
-            if until <= now:
-                continue
-            used = min(samples - forgiven, excused)
-            if used < excused:
-                self._excuses.insert(0, (until, excused - used))
-            forgiven += used
-        left = forgiven
-        while left > 0:  # from the fullest bucket, for what was held up came at once; first frames do not count anyway
-            fullest = max(range(BUCKETS), key=self._countable)
-            taken = min(left, self._countable(fullest))
-            if taken == 0:
-                break
-            self._audio[fullest] -= taken
-            self._total -= taken
-            left -= taken
-        return forgiven
-
-    def _countable(self, slot: int) -> int:
-        return self._audio[slot] - self._spare[slot]
 
     def _take(self, samples: int, backlog: int, room: int, now: float) -> bool:
         """The same answer as `admit`, where audio is, was or will be dropped."""

@@ -10,6 +10,7 @@ Here a connection's failure is logged and ends that connection, a cancelled conn
 had its time, and what is refused is not kept.
 """
 
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from hypercorn.protocol import ws_stream
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer
 from hypercorn.trio import run as hypercorn_run
 from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
 from wsproto.events import Message
 
 _FAREWELL = 2.5
@@ -83,7 +85,31 @@ class BoundedBuffer(WebsocketBuffer):
         super().extend(event)
 
 
+_serving: ContextVar[WorkerContext] = ContextVar("serving")
+"""Of the tasks of one Hypercorn server, its lifespan's among them."""
+
+
+class KnownContext(WorkerContext):
+    """What a Hypercorn server has for all of its connections. Only those ever see it; an application would not be told that
+    the server stops until after they have been cut.
+    """
+
+    def __init__(self, max_requests: int | None) -> None:
+        super().__init__(max_requests)
+        _serving.set(self)
+
+
+async def wait_terminated() -> None:
+    """Until the Hypercorn server that runs this task takes no connection any more; for ever under another server."""
+    context = _serving.get(None)
+    if context is None:
+        await trio.sleep_forever()
+    else:
+        await context.terminated.wait()
+
+
 def contain_connections() -> None:
     """Let Hypercorn's trio worker, whoever starts it in this process, serve its connections in this way."""
     hypercorn_run.TCPServer = ContainedConnection  # type: ignore[attr-defined]
+    hypercorn_run.WorkerContext = KnownContext  # type: ignore[attr-defined]
     ws_stream.WebsocketBuffer = BoundedBuffer  # type: ignore[misc]

@@ -16,6 +16,9 @@ from voicetrio.session.session import Session
 _PARTING = 5.0
 """Seconds for a session that makes way for another one: twice what its farewell may take."""
 
+_GOODBYE = 1.0
+"""Seconds of the grace that are kept for it: a client that reads is told within milliseconds."""
+
 log = structlog.get_logger()
 
 
@@ -93,15 +96,25 @@ class Registry:
     async def send_away(self, grace: float) -> int:
         """Tell every session that the server stops; wait until they are gone, at most `grace` seconds.
 
-        Returns how many are still there. Safe to cancel.
+        What was said until now is finished and told, as far as the workers answer in time: the end of the grace, a fifth of
+        it but no more than a second, is for saying goodbye. Returns how many are still there. Safe to cancel; may be
+        called again, for less time.
         """
         self.going_away = True
-        for session in list(self._sessions.values()):
+        until = trio.current_time() + grace
+        for session in self.sessions():
+            session.go_away()
+        with trio.move_on_at(until - min(_GOODBYE, grace / 5)):
+            await self._wait_empty()
+        for session in self.sessions():
             session.end(GOING_AWAY)
-        with trio.move_on_after(grace):
-            while self._sessions:
-                await self._changed.wait()
+        with trio.move_on_at(until):
+            await self._wait_empty()
         return len(self._sessions)
+
+    async def _wait_empty(self) -> None:
+        while self._sessions:
+            await self._changed.wait()
 
     async def _live(self, session: Session) -> None:
         try:

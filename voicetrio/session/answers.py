@@ -34,7 +34,7 @@ class RecognitionEvents(Protocol):
         ...
 
     def progress(self) -> None:
-        """The worker gave a sign of life."""
+        """The worker gave a sign of life, or there is another one."""
         ...
 
 

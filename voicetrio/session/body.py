@@ -46,7 +46,7 @@ class Life(Protocol):
     def end(self, end: End) -> None: ...
     def close(self) -> None: ...
     def cancel(self) -> None: ...
-    def audio_came(self, now: float) -> float: ...
+    def audio_came(self, now: float) -> None: ...
     def flush_goes_on(self) -> None: ...
 
 
@@ -152,8 +152,8 @@ class Body:
         """The client's first message on a connection has come."""
         self._identity.greeted(by_text=by_text)
 
-    def audio_came(self, now: float) -> float:
-        return self._life.audio_came(now)
+    def audio_came(self, now: float) -> None:
+        self._life.audio_came(now)
 
     def configure(self, config: SessionConfig) -> None:
         """Use these values from now on. They have been checked."""

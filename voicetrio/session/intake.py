@@ -39,6 +39,10 @@ _SLICE_BYTES = SAMPLE_RATE * SAMPLE_BYTES
 """1 s: longer messages are heard in parts, so that not the whole of one is dropped when a part of it fits."""
 
 
+_LATE_MIN = 1.5
+"""Seconds without audio after which it is late. Frames are 1 s at most, and any backlog has room for half a second."""
+
+
 class Asked(Protocol):
     """What the session does for its intake."""
 
@@ -49,9 +53,7 @@ class Asked(Protocol):
         """Whether the session only flushes what it has heard."""
         ...
 
-    def audio_came(self, now: float) -> float:
-        """Returns for how many seconds this process has been late in reading it."""
-        ...
+    def audio_came(self, now: float) -> None: ...
 
     def greeted(self, *, by_text: bool) -> None:
         """Something has come; `by_text`: a message for the agent."""
@@ -89,7 +91,11 @@ class Intake:
         self._reporter = reporter
         self._gap_end_ms = 0
         self._limits = limits
-        self._pressure = Backpressure(max_rate=limits.max_rate, max_backlog=int(limits.max_backlog * SAMPLE_RATE))
+        self._pressure = Backpressure(
+            max_rate=limits.max_rate, max_backlog=int(limits.max_backlog * SAMPLE_RATE), started=trio.current_time()
+        )
+        self._heard_at = trio.current_time()
+        """When audio last came."""
 
     async def serve(self, attachment: Attachment) -> None:
         """Read one connection until it is gone or was replaced by another one. Safe to cancel between messages."""
@@ -119,21 +125,17 @@ class Intake:
 
     def _hear(self, frame: bytes) -> None:
         now = trio.current_time()
-        late = self._session.audio_came(now)
+        self._session.audio_came(now)
         pcm = self._ear.decode(frame)
-        if late > 0:
-            self.excuse(late)
+        if now - self._heard_at > _LATE_MIN:
+            # The network, its connection or this process stood still: what was said meanwhile comes now, and all at once.
+            self._recognition.excuse(now - self._heard_at, now=now)
+        self._heard_at = now
         if len(pcm) <= _SLICE_BYTES:
             self._hear_slice(pcm, now)
         else:
             for start in range(0, len(pcm), _SLICE_BYTES):
                 self._hear_slice(pcm[start : start + _SLICE_BYTES], now)
-
-    def excuse(self, seconds: float) -> None:
-        """Audio of so many seconds may come at once: it could not come through no fault of the client."""
-        now = trio.current_time()
-        self._pressure.excuse(seconds, now=now)
-        self._recognition.excuse(seconds, now=now)
 
     def tell_dropped(self) -> None:
         """Tell the client of dropped audio that it has not been told of yet."""

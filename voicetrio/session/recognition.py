@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 import trio
 
-from voicetrio.core.backpressure import EXCUSE_LIFE
 from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits
 from voicetrio.core.errors import WorkerBusy, WorkerCrashed, WorkerError, WorkerRejected
 from voicetrio.core.ring import RingBuffer
@@ -32,6 +31,9 @@ decoded with it, and be to blame; after that it is decoded alone."""
 
 _QUIET_MIN = 0.5
 """Seconds that a worker may take for an answer like any other: what comes meanwhile does not pile up."""
+
+_EXCUSE_LIFE = 7.5
+"""Seconds that audio which was held up is expected for, if it was not held up for longer: it is read frame by frame."""
 
 
 class Recognition:
@@ -131,7 +133,7 @@ class Recognition:
     def excuse(self, seconds: float, *, now: float) -> None:
         """Audio of so many seconds will come at once, through no fault of the client; soon, or not at all."""
         self._excused += int(seconds * SAMPLE_RATE)
-        self._excused_until = max(self._excused_until, now + max(seconds, EXCUSE_LIFE))
+        self._excused_until = max(self._excused_until, now + max(seconds, _EXCUSE_LIFE))
 
     def excess(self, now: float) -> int:
         """The backlog without what is not the client's fault: audio that came while no worker was there, or none that said
@@ -274,9 +276,11 @@ class Recognition:
     def _start_delivery(self, stream: RecognizerStream, config: StreamConfig) -> Delivery:
         now = trio.current_time()
         self._served = True
+        self._events.progress()
         if self._away_since is not None:
             self._excused += int((now - self._away_since) * SAMPLE_RATE)
             self._away_since = None
+        self._progress_at = now
         self._delivery = Delivery(
             stream,
             config=config,

@@ -152,10 +152,7 @@ class Session:
         `received` says how many text frames of this session the client has, without those of type `session.created`;
         what it has missed is repeated. The caller waits for `Attachment.over` and closes the connection.
         """
-        now = trio.current_time()
         resumed, self._has_been_attached = self._has_been_attached, True
-        if self._left_at is not None:
-            self._body.intake.excuse(now - self._left_at)  # what the client has heard meanwhile comes at once
         if resumed:
             self._telemetry.session_resumed()
             self._log.info("session_resumed")
@@ -194,6 +191,15 @@ class Session:
             self._timeouts.move(Trigger.CLOSE)
             self._body.finish()
             self._flush.set()
+
+    def go_away(self) -> None:
+        """The server stops: end in order, with the last final, and so that the client may come back to another server.
+
+        It takes as long as the worker does, so whoever calls this calls `end` when there is no more time.
+        """
+        self.close(GOING_AWAY)
+        if self._scope.cancel_called:  # it is over, and only waits for somebody to listen to its last words
+            self.end(GOING_AWAY)
 
     def cancel(self) -> None:
         """Drop everything and end."""
@@ -301,12 +307,32 @@ class Session:
             case State.HOLD:
                 self.close(TIMED_OUT)
             case State.CLOSING:
+                if self._flush_has_hope():
+                    self._timeouts.rearm()
+                    return
                 if self._body.ear.segments.pending:
                     self._body.reporter.flush_timed_out(self._body.ear.segments.pending)
                 self._timeouts.move(Trigger.TIMEOUT)
                 self.end(self._end or TIMED_OUT)
             case State.ACTIVE | State.CLOSED:
                 pass
+
+    def flush_goes_on(self) -> None:
+        """The worker is alive: a flush goes on for as long as that, within reason."""
+        if trio.current_time() - self._closing_since < self._limits.closing_max:
+            self._timeouts.rearm()
+
+    def _flush_has_hope(self) -> bool:
+        """Whether what is owed may still come, although there was no progress for the closing timeout.
+
+        A recovery is under way, or is about to be: a worker from which nothing has come at all in that time is frozen, or
+        the road to it is. Recognition then gives the segments up itself when it finds no other one.
+        """
+        now = trio.current_time()
+        if now - self._closing_since >= self._limits.closing_max or not self._body.ear.segments.pending:
+            return False
+        stream = self._body.recognition.stream
+        return stream is None or now - stream.heard_at >= self.config.timeouts.closing
 
     async def _say_goodbye(self) -> None:
         with suppress(SlowClient):  # then it is not told this either
@@ -317,11 +343,5 @@ class Session:
 
     # -- Life: what the body asks for -------------------------------------------------------------------------------
 
-    def audio_came(self, now: float) -> float:
-        """Returns for how many seconds this process has been late in reading it."""
-        return self._watch.audio_came(now)
-
-    def flush_goes_on(self) -> None:
-        """The worker is alive: a flush goes on for as long as that, within reason."""
-        if trio.current_time() - self._closing_since < self._limits.closing_max:
-            self._timeouts.rearm()
+    def audio_came(self, now: float) -> None:
+        self._watch.audio_came(now)

@@ -2,19 +2,14 @@
 
 - A send that does not return: the client has stopped reading, and the session gives up.
 - A speech whose audio stays away, as with a push-to-talk button: no silence would ever end it, and ACTIVE has no timeout.
-- This process itself: when it wakes late, audio has been piling up in the socket through no fault of the client.
 """
 
-import math
 from collections.abc import Callable
 
 import trio
 
 CHECK = 1.0
 """Seconds between looks."""
-
-_LATE_MIN = 0.1
-"""Seconds. Less is an ordinary turn of a busy process, and any window has room for it."""
 
 LULL = 5.0
 """Seconds without audio in the middle of a speech that end it. Longer than the gaps of a mobile network, which would
@@ -42,15 +37,11 @@ class Watch:
         self._end_speech = end_speech
         self._no_audio = no_audio
         self._heard_at = self._waited_since = trio.current_time()
-        self._due = math.inf
-        self._late = 0.0
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            self._due = trio.current_time() + CHECK
-            await trio.sleep_until(self._due)
-            self._note_late()
+            await trio.sleep(CHECK)
             since = self._stalled_since()
             if since is not None and trio.current_time() - since > self._send_stall:
                 self._give_up()
@@ -62,16 +53,5 @@ class Watch:
             elif now - max(self._heard_at, self._waited_since) > LULL:
                 self._end_speech()
 
-    def audio_came(self, now: float) -> float:
-        """Returns for how many seconds this process may have stood still, beyond what was said before."""
+    def audio_came(self, now: float) -> None:
         self._heard_at = now
-        if now > self._due:
-            self._note_late()
-        late, self._late = self._late, 0.0
-        return late
-
-    def _note_late(self) -> None:
-        now = trio.current_time()
-        if now - self._due > _LATE_MIN:
-            self._late += now - self._due + CHECK  # it may have stopped right after the last look
-        self._due = max(self._due, now)

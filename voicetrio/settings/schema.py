@@ -82,7 +82,8 @@ class ServerSettings(Section):
     max_sessions: Count = 200
     """Sessions at once; the next is refused. Each keeps 1.9 MB for its ring and may ask for a worker's slot."""
     shutdown_grace: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0
-    """Seconds that sessions may take to say goodbye at SIGTERM: half of what container runtimes wait before SIGKILL."""
+    """Seconds that sessions may take at SIGTERM to finish what was said, and to say goodbye: half of what container runtimes
+    wait before SIGKILL."""
     admin_key: str = ""
     """What opens the operator's page, /sessions; empty: nothing does. At least 16 characters, better random ones, and
     better from the environment or a file."""
@@ -121,7 +122,8 @@ class SessionSettings(Section):
     hold_timeout: Seconds = 300.0
     """Seconds idle after that until the session ends: long enough to come back from the door."""
     closing_timeout: Seconds = 2.0
-    """Seconds without progress after which the flush of a closing session is given up."""
+    """Seconds without progress after which the flush of a closing session is given up. That a dead or frozen worker is being
+    replaced is progress."""
     max_segment: Annotated[float, Field(ge=1, le=50, allow_inf_nan=False)] = 30.0
     """Seconds. Longer speech is cut, without a hole: recognisers get slow and forgetful, and the ring ends at 60 s."""
     pre_roll: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.3

@@ -87,18 +87,19 @@ class WorkerClient:
         """Raises `WorkerError`. Safe to cancel."""
         with _translated(self.address):
             description: pb.Description = await self._aio(self._worker.Describe)(pb.DescribeRequest())
-            self._hear()
+            self.note_sign_of_life()
             return description
 
     async def is_serving(self) -> bool:
         """Whether the worker's health service says SERVING for the worker as a whole. Raises `WorkerError`."""
         with _translated(self.address):
             reply = await self._aio(self._health.Check)(HealthCheckRequest(service="voicetrio.v1.Worker"))
-            self._hear()
+            self.note_sign_of_life()
             serving: bool = reply.status == HealthCheckResponse.SERVING
             return serving
 
-    def _hear(self) -> None:
+    def note_sign_of_life(self) -> None:
+        """Something has come from the worker."""
         self.heard_at = trio.current_time()
 
     async def break_off(self) -> None:
@@ -118,7 +119,7 @@ class WorkerClient:
         `on_draining` is called, before anybody else hears of it, when the worker says that it is about to end.
         """
         async with self._channels.lease() as channel, self._call(SpeechToTextStub(channel).Transcribe) as call:
-            stream = TranscribeStream(self.address, call, self._loop, on_draining, on_reply=self._hear)
+            stream = TranscribeStream(self, call, self._loop, on_draining)
             with self._in_time():
                 await stream.open(config)
             yield stream
@@ -130,7 +131,7 @@ class WorkerClient:
         async with self._channels.lease() as channel, self._call(TextToSpeechStub(channel).Synthesize) as call:
             with self._in_time(), _translated(self.address):
                 await self._aio(call.send_message)(message, end=True)
-            yield SynthesizeStream(self.address, call, self._loop, on_reply=self._hear)
+            yield SynthesizeStream(self, call, self._loop)
 
     @asynccontextmanager
     async def _call(self, method: Any) -> AsyncIterator[Any]:
@@ -178,16 +179,15 @@ class TranscribeStream:
 
     def __init__(
         self,
-        address: str,
+        client: WorkerClient,
         call: Any,
         loop: trio_asyncio.TrioEventLoop,
         on_draining: Callable[[], None] = lambda: None,
-        on_reply: Callable[[], None] = lambda: None,
     ) -> None:
-        self._address = address
+        self._client = client
+        self._address = client.address
         self._on_draining = on_draining
-        self._on_reply = on_reply
-        self._worker = worker_name(address)
+        self._worker = worker_name(client.address)
         self._call = call
         self._send = trio_asyncio.aio_as_trio(call.send_message, loop=loop)
         self._receive = trio_asyncio.aio_as_trio(call.recv_message, loop=loop)
@@ -229,6 +229,10 @@ class TranscribeStream:
         with _translated(self._address):
             await self._send(pb.TranscribeRequest(segment_start=start))
 
+    @property
+    def heard_at(self) -> float:
+        return self._client.heard_at
+
     async def send_audio(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
         chunk = pb.AudioChunk(segment_id=segment_id, start_sample=start_sample, pcm=pcm)
         with _translated(self._address):
@@ -259,22 +263,16 @@ class TranscribeStream:
             if reply is None:
                 await self._receive_status()
                 raise WorkerUnavailable(f"worker at {self._address}: it ended the stream")
-            self._on_reply()
+            self._client.note_sign_of_life()
             return reply
 
 
 class SynthesizeStream:
     """The session's `SpeechStream` over one gRPC call."""
 
-    def __init__(
-        self,
-        address: str,
-        call: Any,
-        loop: trio_asyncio.TrioEventLoop,
-        on_reply: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._address = address
-        self._on_reply = on_reply
+    def __init__(self, client: WorkerClient, call: Any, loop: trio_asyncio.TrioEventLoop) -> None:
+        self._client = client
+        self._address = client.address
         self._receive = trio_asyncio.aio_as_trio(call.recv_message, loop=loop)
         self._receive_status = trio_asyncio.aio_as_trio(call.recv_trailing_metadata, loop=loop)
         self._failed: pb.TextRange | None = None
@@ -291,7 +289,7 @@ class SynthesizeStream:
     async def _next(self) -> SpeechAudio | None:
         with _translated(self._address):
             reply: pb.SynthesizeReply | None = await self._receive()
-            self._on_reply()
+            self._client.note_sign_of_life()
             if reply is None:
                 await self._receive_status()
                 return None
