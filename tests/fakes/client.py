@@ -16,7 +16,7 @@ from tests.fakes.synthesizer import FakeSynthesizer
 from tests.fakes.telemetry import FakeTelemetry
 from voicetrio.core.config import SessionConfig, SessionLimits
 from voicetrio.session.endings import End
-from voicetrio.session.line import Attachment
+from voicetrio.session.line import Attachment, SpeechReceived
 from voicetrio.session.ports import LinkLost, Ports
 from voicetrio.session.session import Session
 
@@ -31,6 +31,9 @@ class FakeLink:
     closed: tuple[int, str] | None = None
     gone: bool = False
     """The client has left: what is sent is lost."""
+    pongs: bool = True
+    """Whether it answers pings."""
+    attachment: Attachment | None = None
     reads: int = 0
     reading: trio.Event = field(default_factory=trio.Event)
     news: trio.Event = field(default_factory=trio.Event)
@@ -52,6 +55,15 @@ class FakeLink:
         self.received.append((trio.current_time(), message))
         self.news.set()
         self.news = trio.Event()
+
+    async def ping(self) -> bool:
+        await trio.lowlevel.checkpoint()
+        await self.reading.wait()
+        if self.gone:
+            raise LinkLost("the client is gone")
+        if self.pongs and self.attachment is not None:
+            self.attachment.pong()
+        return True
 
 
 def make_link(reading: bool = True) -> FakeLink:
@@ -137,11 +149,13 @@ class FakeClient:
         self.link.gone = True
         self.link.outbox.close()
 
-    def connect(self, link: FakeLink, *, received: int | None = None) -> Attachment:
+    def connect(
+        self, link: FakeLink, *, received: int | None = None, speech: SpeechReceived | None = None
+    ) -> Attachment:
         """Over this connection from now on; what serves it closes it as the session says."""
         self.earlier += self.link.received if self.link is not link else []
         self.link = link
-        attachment = self.session.attach(link, received=received)
+        attachment = link.attachment = self.session.attach(link, received=received, speech=speech)
         self.nursery.start_soon(self._serve, link, attachment)
         return attachment
 
@@ -151,10 +165,10 @@ class FakeClient:
             link.closed = (attachment.verdict.code, attachment.verdict.reason)
         link.inbox.close()
 
-    async def come_back(self, *, received: int | None = None) -> dict:
+    async def come_back(self, *, received: int | None = None, speech: SpeechReceived | None = None) -> dict:
         """Over a new connection; `session.created` is what it is welcomed with."""
         count = len(self.got("session.created"))
-        self.connect(make_link(), received=received)
+        self.connect(make_link(), received=received, speech=speech)
         return await self.wait_for("session.created", count + 1)
 
 

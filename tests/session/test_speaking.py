@@ -8,6 +8,7 @@ from tests.fakes.client import open_client
 from tests.fakes.synthesizer import FakeSynthesizer
 from voicetrio.core.config import SessionConfig, SessionLimits
 from voicetrio.core.errors import WorkerBusy, WorkerRejected, WorkerUnavailable
+from voicetrio.core.playback import REPORT_SLACK
 from voicetrio.session.endings import GOING_AWAY
 from voicetrio.session.outbox import SlowClient
 
@@ -87,8 +88,9 @@ async def test_reports_of_the_client_replace_the_estimate(autojump_clock):
     async with open_client() as client:
         await client.send("tts.speak", text=TEXT, request_id="a")
         await trio.sleep(0.5)
-        await client.send("playback.progress", request_id="a", played_ms=100)
-        await trio.sleep(2.5)
+        for _ in range(25):
+            await client.send("playback.progress", request_id="a", played_ms=100)
+            await trio.sleep(0.1)
         assert client.got("playback.completed") == [], "by the clock it would have ended at 1.8 s"
         await client.send("playback.progress", request_id="a", played_ms=1800)
         await client.wait_for("playback.completed")
@@ -101,7 +103,19 @@ async def test_a_client_that_stops_reporting_is_not_muted_for_ever(autojump_cloc
         await trio.sleep(0.5)
         await client.send("playback.progress", request_id="a", played_ms=300)
         await client.wait_for("playback.completed")
-    assert client.at("playback.completed") == [pytest.approx(1.8 + 10.0)], "it lags by no more"
+    assert client.at("playback.completed") == [pytest.approx(0.5 + 1.5 + REPORT_SLACK)], "the rest took its time"
+
+
+async def test_what_is_said_after_an_answer_is_heard_although_the_last_report_was_a_little_short(autojump_clock):
+    async with open_client() as client:
+        await client.send("tts.speak", text=TEXT, request_id="a")
+        for tick in range(18):
+            await trio.sleep(0.1)
+            await client.send("playback.progress", request_id="a", played_ms=100 * (tick + 1) - 1)
+        await client.be_silent(REPORT_SLACK + 0.02)
+        await client.say(1, 2)
+        await client.be_silent(1.0)
+    assert client.finals() == ["w1 w2"]
 
 
 async def test_the_next_utterance_waits_for_the_last_one(autojump_clock):
@@ -185,15 +199,44 @@ async def test_a_synthesis_that_fails_before_its_first_sound_is_an_error(autojum
     assert client.finals() == ["w1"]
 
 
-async def test_a_synthesis_that_fails_in_the_middle_is_heard_so_far_and_unmutes(autojump_clock):
+async def test_a_synthesis_that_fails_in_the_middle_is_heard_so_far_and_told_to_have_failed(autojump_clock):
     async with open_client(synthesizer=FakeSynthesizer(fail_after_chars=8)) as client:
         await client.send("tts.speak", text=TEXT, request_id="a")
-        await client.wait_for("playback.completed")
-        assert client.got("playback.completed")[0]["heard_ms"] == 800
+        ending = await client.wait_for("playback.interrupted")
+        assert (ending["heard_ms"], ending["heard_text"], ending["reason"]) == (800, "one", "failed")
+        assert client.at("playback.interrupted") == [pytest.approx(0.8)]
         await client.say(1)
         await client.be_silent(1.0)
     assert [m["code"] for m in client.got("error")] == ["tts_failed"]
+    assert client.got("tts.speaking_end") == [
+        {"type": "tts.speaking_end", "request_id": "a", "duration_ms": 800, "cancelled": True, "failed": True}
+    ]
+    assert client.got("playback.completed") == []
     assert client.finals() == ["w1"]
+
+
+async def test_speech_is_sent_at_most_ten_seconds_ahead_of_what_was_played(autojump_clock):
+    async with open_client() as client:
+        await client.send("tts.speak", text="x" * 370, request_id="a")
+        while not client.got("tts.speaking_end"):
+            ahead = len(client.audio()) / 48_000 - trio.current_time()
+            assert ahead <= 10.0 + 1e-6
+            assert ahead >= 8.9 or trio.current_time() == 0, "and a player has plenty"
+            await trio.sleep(0.1)
+        await client.wait_for("playback.completed")
+        messages = sum(isinstance(data, bytes) for _, data in client.link.received)
+    assert client.at("playback.completed") == [pytest.approx(37.0)]
+    assert messages <= 37 * 6
+
+
+async def test_a_player_that_stands_still_is_sent_no_more_than_that(autojump_clock):
+    async with open_client() as client:
+        await client.send("tts.speak", text="x" * 370, request_id="a")
+        for _ in range(50):
+            await client.send("playback.progress", request_id="a", played_ms=0)
+            await trio.sleep(0.1)
+        assert len(client.audio()) <= 48_000 * 10
+        await client.send("tts.cancel")
 
 
 async def test_a_slow_synthesis_is_heard_from_its_first_piece(autojump_clock):

@@ -139,7 +139,8 @@ class SessionLimits:
     synthesis_silence: float = 10.0
     """Seconds that a worker which speaks may give no sound: a large voice on a slow machine takes some for a sentence."""
     max_ahead: float = 10.0
-    """Seconds of a reply that are made before the listener has come to them: more than a network's worst pause."""
+    """Seconds of speech that are made, and sent, before the listener has come to them: more than a network's worst pause.
+    """
     agent_silence: float = 60.0
     """Seconds that an agent may give no sign of life: a large model takes most of them to be loaded."""
     agent_answer: float = 600.0
@@ -163,6 +164,9 @@ class SessionLimits:
     """Messages that wait for a client that reads slowly; beyond, it is too slow for a live conversation."""
     max_queued_audio_bytes: int = 262_144
     """Speech that waits for the socket, about 5 s at 24 kHz, 33 s of a telephone's codes; the synthesis waits beyond."""
+    max_kept_audio_bytes: int = 2_880_000
+    """Speech of one utterance that was made and is kept until it was played: a minute at 24 kHz. What is made ahead of the
+    listener, `max_ahead` and a piece of text, is less than half of it; only within longer texts the synthesis waits."""
     send_stall: float = 20.0
     """Seconds that one send may take before the connection is taken for dead."""
     farewell: float = 2.0

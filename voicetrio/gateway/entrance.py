@@ -9,12 +9,14 @@ from typing import Any, cast
 import trio
 from quart import abort, websocket
 
+from voicetrio.core.messages import REQUEST_ID_CHARS
 from voicetrio.gateway.house import House
 from voicetrio.gateway.link import WebSocketLink
 from voicetrio.gateway.origin import is_allowed
 from voicetrio.gateway.registry import new_resume_token
 from voicetrio.session.endings import GOING_AWAY
 from voicetrio.session.identity import is_session_id
+from voicetrio.session.line import SpeechReceived
 from voicetrio.session.session import Session
 
 _CLOSE_TIMEOUT = 1.0
@@ -33,7 +35,7 @@ async def serve_connection(house: House, session_id: str) -> None:
     if not is_session_id(session_id):
         house.telemetry.connection_refused("bad_session_id")
         abort(400, "a session id is 1 to 128 characters of letters, digits, '-', '_' and '.'")
-    received = _received(house)
+    received, speech = _received(house), _speech_received(house)
     registry = house.registry
     session = registry.resumable(session_id, websocket.args.get("resume", ""))
     if session is None:
@@ -56,17 +58,17 @@ async def serve_connection(house: House, session_id: str) -> None:
             claim=registry.claim,
         )
         registry.start(session)
-        received = None
-    await _connect(house, session, received)
+        received = speech = None
+    await _connect(house, session, received, speech)
 
 
-async def _connect(house: House, session: Session, received: int | None) -> None:
+async def _connect(house: House, session: Session, received: int | None, speech: SpeechReceived | None) -> None:
     link = WebSocketLink(cast("Any", websocket)._get_current_object())
     await websocket.accept()
     if session.over:
         await _refuse(house, "session_over", accepted=True)
         return
-    attachment = session.attach(link, received=received)
+    attachment = session.attach(link, received=received, speech=speech)
     try:
         await attachment.over.wait()
     except trio.Cancelled:
@@ -93,9 +95,26 @@ def _received(house: House) -> int | None:
     text = websocket.args.get("received")
     if text is None:
         return None
+    return _count(house, text, "received: must be the number of text frames received, without session.created and pong")
+
+
+def _speech_received(house: House) -> SpeechReceived | None:
+    """What a client that comes back says it has of the server's speech."""
+    request_id, samples = websocket.args.get("utterance"), websocket.args.get("samples")
+    if request_id is None and samples is None:
+        return None
+    if request_id is None or len(request_id) > REQUEST_ID_CHARS:
+        house.telemetry.connection_refused("bad_request")
+        abort(400, f"utterance: must be the request_id, of at most {REQUEST_ID_CHARS} characters, that samples is about")
+    return SpeechReceived(
+        request_id, _count(house, samples or "", "samples: must be how many samples of the utterance were received")
+    )
+
+
+def _count(house: House, text: str, rule: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         house.telemetry.connection_refused("bad_request")
-        abort(400, "received: must be the number of text frames received, without those of type session.created")
+        abort(400, rule)
     return int(text)
 
 

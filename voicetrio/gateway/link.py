@@ -91,6 +91,10 @@ class WebSocketLink:
         if self._gone:
             raise LinkLost("the client is gone")
 
+    async def ping(self) -> bool:
+        await trio.lowlevel.checkpoint()
+        return False
+
     async def close(self, code: int, reason: str) -> None:
         """Send a close frame. Harmless when the client is gone."""
         if not self._gone:

@@ -108,6 +108,8 @@ class Body:
             listener=self,
             limits=limits,
         )
+        line.on_lost = self.speaker.line_lost
+        self.outbox.on_attached = self.speaker.line_attached
         self._barge_in = BargeIn(speaker=self.speaker, conversation=self.conversation, telemetry=telemetry)
         self.intake = Intake(
             ear=self.ear,

@@ -103,6 +103,7 @@ class Intake:
             while (message := await attachment.link.receive()) is not None:
                 if attachment.over.is_set():
                     return  # the client has been told where to go on: this message came too late
+                attachment.alive_at = trio.current_time()
                 self._take(message)
 
     def _take(self, message: str | bytes) -> None:

@@ -7,12 +7,23 @@ the connection that it had: what is being received or sent there is given up. Wh
 `Attachment.over`, and then closes it as the `verdict` says.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import trio
 
 from voicetrio.session.endings import TAKEN_OVER, End
 from voicetrio.session.ports import Link
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechReceived:
+    """What a client that comes back has of the server's speech."""
+
+    request_id: str
+    """Of the last utterance whose audio it got."""
+    samples: int
+    """Of that audio, over all connections."""
 
 
 @dataclass(slots=True, eq=False)
@@ -32,8 +43,21 @@ class Attachment:
     writing: trio.CancelScope = field(default_factory=trio.CancelScope)
     over: trio.Event = field(default_factory=trio.Event)
     """Set when the session does not use the connection any more."""
+    speech: SpeechReceived | None = None
+    """What the client says that it has of what is being spoken. None: it did not say."""
+    alive_at: float = field(default_factory=trio.current_time)
+    """When the client last gave a sign of life, on trio's clock."""
+    on_pong: Callable[[], None] | None = None
+    """Called when the client has answered the ping that is on its way; None: none is."""
     verdict: End | None = None
     """How the connection is to be closed; None while it is in use, and when it was lost."""
+
+    def pong(self) -> None:
+        """The client has answered `Link.ping`: it has all that was sent before that."""
+        self.alive_at = trio.current_time()
+        answered, self.on_pong = self.on_pong, None
+        if answered is not None and not self.over.is_set():
+            answered()
 
     def end(self, verdict: End | None) -> None:
         self.verdict = verdict
@@ -47,6 +71,8 @@ class Line:
         self._current: Attachment | None = None
         self._attached = trio.Event()
         self._released = False
+        self.on_lost: Callable[[float], None] = lambda _alive_at: None
+        """Called when a connection is not used any more, with its client's last sign of life."""
 
     @property
     def current(self) -> Attachment | None:
@@ -63,6 +89,7 @@ class Line:
         assert not self._released, "the session is over"
         if self._current is not None:
             self._current.end(TAKEN_OVER)
+            self.on_lost(self._current.alive_at)
         self._current = attachment
         self._attached.set()
 
@@ -72,6 +99,7 @@ class Line:
         if attachment is self._current:
             self._current = None
             self._attached = trio.Event()
+            self.on_lost(attachment.alive_at)
 
     def release(self, end: End) -> None:
         """The session needs no connection any more."""

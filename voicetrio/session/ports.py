@@ -30,6 +30,13 @@ class Link(Protocol):
         """
         ...
 
+    async def ping(self) -> bool:
+        """Ask the client for a sign of life, behind all that was sent; `Attachment.pong` is called when it comes.
+
+        False: this transport cannot. As `send` otherwise.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class StreamConfig:

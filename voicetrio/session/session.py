@@ -30,7 +30,7 @@ from voicetrio.session.endings import (
     End,
 )
 from voicetrio.session.identity import Identity, is_temporary
-from voicetrio.session.line import Attachment, Line
+from voicetrio.session.line import Attachment, Line, SpeechReceived
 from voicetrio.session.log import SessionLog
 from voicetrio.session.outbox import SlowClient
 from voicetrio.session.overview import Overview, overview_of
@@ -146,11 +146,12 @@ class Session:
             away_since=(self._started if self._left_at is None else self._left_at) if away else None,
         )
 
-    def attach(self, link: Link, *, received: int | None = None) -> Attachment:
+    def attach(self, link: Link, *, received: int | None = None, speech: SpeechReceived | None = None) -> Attachment:
         """Talk to the client over this connection from now on; one that it had before is given up.
 
-        `received` says how many text frames of this session the client has, without those of type `session.created`;
-        what it has missed is repeated. The caller waits for `Attachment.over` and closes the connection.
+        `received` says how many text frames of this session the client has, without those of types `session.created` and
+        `session.pong`; what it has missed is repeated. `speech` says what it has of the speech. The caller waits for
+        `Attachment.over` and closes the connection.
         """
         resumed, self._has_been_attached = self._has_been_attached, True
         if resumed:
@@ -171,7 +172,7 @@ class Session:
             resumed=resumed,
             next_audio_ms=self._body.ear.resume(),
         )
-        attachment = Attachment(link, welcome, received, holds_welcome=temporary and not resumed)
+        attachment = Attachment(link, welcome, received, holds_welcome=temporary and not resumed, speech=speech)
         self._line.attach(attachment)
         return attachment
 

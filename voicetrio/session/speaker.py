@@ -1,8 +1,9 @@
 """Says what it is asked to, one utterance after the other.
 
 An utterance is one task with one cancel scope. It ends in exactly one way: heard to its end (`playback.completed`),
-stopped (`playback.interrupted`), or failed (an `error`; what was sent before is heard to its end). The end of whoever
-writes its text, or of the synthesis, ends nothing that is still being heard.
+stopped (`playback.interrupted`), or failed (an `error`; what was made before is heard to its end, which is told by
+`playback.interrupted`, too). The end of whoever writes its text, or of the synthesis, ends nothing that is still being
+heard; nor does the end of a connection, if the client comes back and says what it has.
 """
 
 import secrets
@@ -14,9 +15,11 @@ from voicetrio.core.config import SessionLimits
 from voicetrio.core.errors import RemoteError
 from voicetrio.core.messages import Speak
 from voicetrio.core.playback import Playback
+from voicetrio.session.line import Attachment
 from voicetrio.session.log import SessionLog
 from voicetrio.session.outbox import Outbox
 from voicetrio.session.performance import Mouth, Performance
+from voicetrio.session.playout import Playout
 from voicetrio.session.ports import Synthesizer, Telemetry
 from voicetrio.session.utterance import Script, Utterance
 
@@ -37,8 +40,9 @@ class Speaker:
         self._limits = limits
         self._telemetry = telemetry
         self._log = log
+        self._playout = Playout(outbox=outbox, limits=limits, telemetry=telemetry)
         self._performance = Performance(
-            synthesizer=synthesizer, outbox=outbox, mouth=mouth, limits=limits, telemetry=telemetry
+            synthesizer=synthesizer, outbox=outbox, playout=self._playout, mouth=mouth, limits=limits
         )
         self._queue: deque[Utterance] = deque()
         self._current: Utterance | None = None
@@ -99,9 +103,9 @@ class Speaker:
             return
         assert current.playback is not None
         played = int(played_ms * current.playback.sample_rate / 1000)
-        if played_ms >= current.playback.milliseconds(current.playback.sent):
+        if played_ms >= current.playback.milliseconds(current.playback.reach):
             # All of it: clients know the length in whole milliseconds, rounded down, from `tts.speaking_end`.
-            played = current.playback.sent
+            played = current.playback.reach
         current.playback.report(played, now=trio.current_time())
         current.wake()
 
@@ -124,6 +128,21 @@ class Speaker:
         utterance.wake()
         self._outbox.post({"type": "playback.resumed", "request_id": utterance.request_id})
         return True
+
+    def line_lost(self, alive_at: float) -> None:
+        """Nobody is connected any more; the client gave its last sign of life `alive_at`."""
+        current = self.audible
+        if current is not None and current.playback is not None:
+            current.playback.lose(alive_at=alive_at)
+            current.wake()
+
+    def line_attached(self, attachment: Attachment) -> None:
+        """The client is back. What it lacks is sent again; where nobody can know what it lacks, it is told so."""
+        current = self.audible
+        if current is None or current.over.is_set():
+            return
+        if not self._playout.resume(current, attachment):
+            self.cancel(current.request_id, reason="disconnected")
 
     async def run(self) -> None:
         """Say what is queued until cancelled; then each utterance that is left is told its end."""
@@ -159,8 +178,8 @@ class Speaker:
         self._telemetry.utterance(outcome)
         self._log.info("utterance_ended", request_id=utterance.request_id, outcome=outcome)
         with utterance.audible:  # left here, whoever ends it: nobody is deaf for as long as its task takes to unwind
-            if outcome == "interrupted":
-                self._interrupted(utterance)
+            if outcome == "interrupted" or (outcome == "failed" and utterance.playback is not None):
+                self._interrupted(utterance, "failed" if outcome == "failed" else utterance.cancelled or "closed")
             elif utterance.playback is not None:
                 self._completed(utterance, utterance.playback)
 
@@ -179,8 +198,8 @@ class Speaker:
             owed=True,
         )
 
-    def _interrupted(self, utterance: Utterance) -> None:
-        """The last words about an utterance that was stopped: it was heard up to here."""
+    def _interrupted(self, utterance: Utterance, reason: str) -> None:
+        """The last words about an utterance that was stopped, or has failed: it was heard up to here."""
         playback = utterance.playback
         if playback is not None:
             now = trio.current_time()
@@ -190,14 +209,14 @@ class Speaker:
             self._outbox.drop_audio()
             utterance.playback = None  # what is still on its way out is of no account any more
             if not utterance.end_announced:
-                self._performance.announce_end(utterance, playback, cancelled=True)
+                self._playout.announce_end(utterance, playback, cancelled=True)
         self._outbox.post(
             {
                 "type": "playback.interrupted",
                 "request_id": utterance.request_id,
                 "heard_ms": utterance.heard_ms,
                 "heard_text": utterance.heard_text,
-                "reason": utterance.cancelled or "closed",
+                "reason": reason,
                 "timestamp_ms": self._mouth.now_ms(),
             },
             owed=True,

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import trio
 
 from voicetrio.core.config import AudioFormat
-from voicetrio.core.playback import Playback
+from voicetrio.core.kept_audio import KeptAudio
+from voicetrio.core.playback import Playback, WordMark
 
 
 class Script:
@@ -44,6 +45,20 @@ class Script:
 
 
 @dataclass(slots=True, eq=False)
+class SpokenPiece:
+    """A piece of the text as audio."""
+
+    text: str
+    start: int
+    """Its first sample."""
+    marks: list[WordMark] = field(default_factory=list)
+    announced: bool = False
+    """Whether the client was told of it."""
+    begun: bool = False
+    """Whether the connection has taken some of its audio."""
+
+
+@dataclass(slots=True, eq=False)
 class Utterance:
     request_id: str
     script: Script
@@ -63,10 +78,18 @@ class Utterance:
     """From the first sound on, until it is stopped."""
     format: AudioFormat | None = None
     """Of its audio; from the first sound on."""
-    made: int = 0
-    """Samples that were given to the outbox."""
+    audio: KeptAudio = field(default_factory=lambda: KeptAudio(2))
+    """What was made of it, and may have to be sent, or sent again."""
+    pieces: list[SpokenPiece] = field(default_factory=list)
+    """Of that audio, those that did not begin to be sent yet."""
+    position: int = 0
+    """The next sample that is given to the outbox; a client that comes back may set it back."""
     piece_start: int = 0
     """Characters of the pieces before the one that is being made."""
+    all_made: bool = False
+    """Whether nothing will be added to `audio`."""
+    failed: bool = False
+    """Whether that is because its synthesis failed."""
     end_announced: bool = False
     """Whether `tts.speaking_end` was posted."""
     reported: trio.Event = field(default_factory=trio.Event)
@@ -80,12 +103,22 @@ class Utterance:
     heard_text: str = ""
     heard_ms: int = 0
 
+    @property
+    def start_tag(self) -> str:
+        """Of its `tts.speaking_start` in the outbox."""
+        return f"start {self.request_id}"
+
+    @property
+    def end_tag(self) -> str:
+        """Of its `tts.speaking_end`."""
+        return f"end {self.request_id}"
+
     def cancel(self, reason: str) -> None:
         if self.cancelled is None:
             self.cancelled = reason
         self.scope.cancel(reason=reason)
 
     def wake(self) -> None:
-        """What is known of the playback has changed."""
+        """What is known of the playback, or what was made, has changed."""
         self.reported.set()
         self.reported = trio.Event()
