@@ -104,7 +104,9 @@ class Caller:
         self._trace.note(self.plan.name, "comes_back", received)
         with trio.CancelScope(shield=True):  # bounded by the welcome's patience; half a connection is nobody's
             await trio.sleep(wire.latency)
-            if self._door.come_back(self.plan.name, wire, received):
+            speech = self.player.received() if self.plan.tells_speech else None
+            self._trace.note(self.plan.name, "has", speech and (speech.request_id, speech.samples))
+            if self._door.come_back(self.plan.name, wire, received, speech):
                 await self._welcome(wire)
             else:
                 self._end("no session")

@@ -21,7 +21,7 @@ from tests.simulation.voices import make_voice
 from tests.simulation.wire import Wire
 from voicetrio.core.config import SessionConfig, SessionLimits
 from voicetrio.session.endings import End
-from voicetrio.session.line import Attachment
+from voicetrio.session.line import Attachment, SpeechReceived
 from voicetrio.session.session import Ports, Session
 
 TAKEN = "taken"
@@ -72,16 +72,26 @@ class Door:
         )
         room = Room(name, session, probes.watch(session, name, self._trace), voice, agent, telemetry, limits)
         self.rooms[name] = room
-        self.nursery.start_soon(self._serve, room, wire, session.attach(wire.link))
+        self._attach(room, wire)
         self.nursery.start_soon(self._host, room)
 
-    def come_back(self, name: str, wire: Wire, received: int) -> bool:
-        """A caller with its resume token; `received` counts its text frames. False: its session is over."""
+    def come_back(self, name: str, wire: Wire, received: int, speech: SpeechReceived | None) -> bool:
+        """A caller with its resume token; `received` counts its text frames, `speech` is what it has of the server's.
+
+        False: its session is over.
+        """
         room = self.rooms[name]
         if room.over.is_set() or room.session.over:
             return False
-        self.nursery.start_soon(self._serve, room, wire, room.session.attach(wire.link, received=received))
+        self._attach(room, wire, received, speech)
         return True
+
+    def _attach(
+        self, room: Room, wire: Wire, received: int | None = None, speech: SpeechReceived | None = None
+    ) -> None:
+        attachment = room.session.attach(wire.link, received=received, speech=speech)
+        wire.link.on_pong = attachment.pong
+        self.nursery.start_soon(self._serve, room, wire, attachment)
 
     def stop(self) -> None:
         """The server is told to stop."""

@@ -8,7 +8,7 @@ import trio
 from tests.simulation.plan import CallerPlan
 from tests.simulation.player import Player
 from tests.simulation.trace import Trace
-from tests.simulation.wire import CUT, Gone, Message, Wire
+from tests.simulation.wire import CUT, PONG, Gone, Message, Ping, Wire
 
 _STILL = {"session.hold", "session.created", "session.configured"}
 """No news of a conversation."""
@@ -56,7 +56,9 @@ class Inbox:
                 return
 
     def _take(self, wire: Wire, item: Message, nursery: trio.Nursery) -> None:
-        if isinstance(item, tuple):
+        if isinstance(item, Ping):
+            wire.up.push(PONG)
+        elif isinstance(item, tuple):
             self._trace.note(self._name, "cut" if item == CUT else "closed", (wire.number, *item))
             self._end(f"closed {item[0]}")
         elif isinstance(item, bytes):
@@ -88,6 +90,8 @@ class Inbox:
             case "tts.speaking_start":
                 if self._player.begin(message["request_id"], message["sample_rate"]):
                     nursery.start_soon(self._player.report, message["request_id"])
+            case "tts.speaking_resumed":
+                self._player.go_on(message["request_id"], message["start_sample"])
             case "playback.paused":
                 self._player.pause(message["request_id"])
             case "playback.resumed":

@@ -138,6 +138,8 @@ class CallerPlan:
     """A message that it sends before it is welcomed."""
     pauses: bool = True
     """Whether its player stops when it is told to."""
+    tells_speech: bool = True
+    """Whether it says, when it comes back, what it has of the server's speech."""
     leaves_at: float | None = None
     """Seconds after it joined; before the steps are done, at any moment. None: after them."""
 

@@ -150,6 +150,7 @@ def _roll_caller(seed: int, mood: str, number: int, *, alone: bool, calm: bool) 
         temporary=conversing and own.chance(0.3),
         greeting=message("greeting") if conversing and own.chance(0.2) else "",
         pauses=own.chance(0.8),
+        tells_speech=Dice(seed, "speech", number).chance(0.8),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import trio
 
 from tests.simulation.dice import Dice
+from voicetrio.session.line import SpeechReceived
 
 REPORT_INTERVAL = 0.2
 """Seconds between reports, as the protocol asks for."""
@@ -79,6 +80,20 @@ class Player:
             return 0.0
         sound.advance()
         return sound.played / sound.sample_rate
+
+    def received(self) -> SpeechReceived | None:
+        """What it has of the last utterance whose sound it got."""
+        for request_id, sound in reversed(self.sounds.items()):
+            if sound.samples:
+                return SpeechReceived(request_id, sound.samples)
+        return SpeechReceived(self._current, 0) if self._current else None
+
+    def go_on(self, request_id: str, start_sample: int) -> None:
+        """After a return, the sound that comes is of this utterance, from there on."""
+        self._current = request_id
+        sound = self.sounds.get(request_id)
+        have = -1 if sound is None else sound.samples
+        self._note("resumed", (request_id, start_sample, have))
 
     def begin(self, request_id: str, sample_rate: int) -> bool:
         """An utterance is announced. False: it was before, over a connection that was lost."""

@@ -74,7 +74,7 @@ class Inside:
         if utterance is None or utterance.playback is None:
             return 0.0
         heard = utterance.playback.heard(now=trio.current_time())
-        return (utterance.made - heard) / utterance.playback.sample_rate
+        return (utterance.audio.made - heard) / utterance.playback.sample_rate
 
     @property
     def queued_audio_bytes(self) -> int:
@@ -191,6 +191,14 @@ def _watch_posts(inside: Inside, who: str, trace: Trace) -> None:
         post_last(message, **options)
         trace.note(who, "post", message)
 
+    withdraw, holds = inside.outbox.withdraw, inside.outbox.holds
+
+    def noting_withdraw(tag: str) -> None:
+        if holds(tag):
+            trace.note(who, "taken_back", tag.partition(" ")[2])
+        withdraw(tag)
+
+    inside.outbox.withdraw = noting_withdraw
     inside.outbox.post = noting_post
     inside.outbox.post_last = noting_post_last
 

@@ -10,13 +10,11 @@ import json
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 import trio
 
 from voicetrio.session.ports import LinkLost
-
-Message = str | bytes | tuple[int, str]
-"""A text frame, a binary frame, or a close frame: code and reason."""
 
 UPLINK_MESSAGES = 16
 """What the network and the server's transport take before the caller has to wait."""
@@ -25,9 +23,20 @@ UPLINK_MESSAGES = 16
 CLOSE_PATIENCE = 1.0
 """Seconds for a close frame to find room; then the connection is cut, as the gateway does it."""
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ping:
+    """Of the WebSocket protocol: whoever reads it answers, without being asked."""
+
+
+PONG = Ping()
+
 CUT = (1006, "cut")
 """What a caller sees of a connection that ended without a close frame."""
 
+
+Message = str | bytes | tuple[int, str] | Ping
+"""A text frame, a binary frame, a close frame (code and reason), or a ping."""
 
 _SPEAKING_START = '{"type":"tts.speaking_start"'
 
@@ -78,6 +87,12 @@ class Pipe:
                 return item
         raise Gone
 
+    def push(self, item: Message) -> None:
+        """As `put`, for what needs no room and is lost when nobody takes any more."""
+        if not self.closed:
+            self._items.append((trio.current_time() + self._latency, item))
+            self._change()
+
     def cut(self) -> None:
         """Nothing follows what is in the buffer, which may still be read."""
         self._items.append((trio.current_time() + self._latency, CUT))
@@ -127,14 +142,26 @@ class WireLink:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self.close_sent: tuple[int, str] | None = None
+        self.on_pong: Callable[[], None] = lambda: None
 
     async def receive(self) -> str | bytes | None:
-        try:
-            message = await self._wire.up.get()
-        except Gone:
-            return None
+        while True:
+            try:
+                message = await self._wire.up.get()
+            except Gone:
+                return None
+            if not isinstance(message, Ping):
+                break
+            self.on_pong()
         assert not isinstance(message, tuple)
         return message
+
+    async def ping(self) -> bool:
+        try:
+            await self._wire.down.put(Ping())
+        except Gone:
+            raise LinkLost("the client is gone") from None
+        return True
 
     async def send(self, message: str | bytes) -> None:
         assert self.close_sent is None, "nothing follows a close frame"

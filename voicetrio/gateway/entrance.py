@@ -105,7 +105,9 @@ def _speech_received(house: House) -> SpeechReceived | None:
         return None
     if request_id is None or len(request_id) > REQUEST_ID_CHARS:
         house.telemetry.connection_refused("bad_request")
-        abort(400, f"utterance: must be the request_id, of at most {REQUEST_ID_CHARS} characters, that samples is about")
+        abort(
+            400, f"utterance: must be the request_id, of at most {REQUEST_ID_CHARS} characters, that samples is about"
+        )
     return SpeechReceived(
         request_id, _count(house, samples or "", "samples: must be how many samples of the utterance were received")
     )

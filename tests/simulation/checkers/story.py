@@ -24,8 +24,18 @@ class Story:
         self.gentle = run.plan.mood == GENTLE
         self.received: list[tuple[float, Message]] = self.notes("got")
         """Text messages in the order in which the caller got them, over all connections."""
-        self.posted: list[tuple[float, Message]] = self.notes("post")
-        """Those that the session wanted to tell, in order."""
+        self.posted = self._posted()
+        """Those that the session wanted to tell, in order; without those that it has taken back in time."""
+
+    def _posted(self) -> list[tuple[float, Message]]:
+        posted: list[tuple[float, Message]] = []
+        for when, who, what, facts in self.run.trace.events:
+            if who == self.plan.name and what == "post":
+                posted.append((when, facts))
+            elif who == self.plan.name and what == "taken_back":  # its speech is sent again, and then its end
+                ends = [one for one in posted if one[1]["type"] == "tts.speaking_end"]
+                posted.remove([one for one in ends if one[1]["request_id"] == facts][-1])
+        return posted
 
     def notes(self, what: str) -> list[tuple[float, Any]]:
         return self.run.trace.of(self.plan.name, what)

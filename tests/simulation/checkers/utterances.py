@@ -41,6 +41,8 @@ def _check_one(messages: list[Message]) -> Iterator[str]:
     for message in messages:
         if message["type"] in ENDINGS and not 0 <= message["heard_ms"] <= duration:
             yield f"{message['heard_ms']} ms heard of {duration}"
+        if message.get("reason") == "failed" and message["heard_ms"] != duration:
+            yield f"failed after {duration} ms, of which {message['heard_ms']} were heard"
         if message["type"] == "playback.completed" and message["heard_ms"] != duration:
             yield f"completed after {message['heard_ms']} of {duration} ms"
 
