@@ -1,6 +1,7 @@
 """Settings from files and the environment, all that can be wrong with them, and `voicetrio config check`."""
 
 import argparse
+import re
 import tomllib
 from pathlib import Path
 
@@ -31,9 +32,10 @@ def write(tmp_path, monkeypatch):
 
 
 def faults(*files, **environ):
+    """What is wrong, without the lines; those have tests of their own."""
     with pytest.raises(ConfigError) as caught:
         load_settings(files, environ)
-    return list(caught.value.faults)
+    return [re.sub(r"^(\S+\.toml):\d+: ", r"\1: ", fault) for fault in caught.value.faults]
 
 
 # The shipped files.
@@ -74,7 +76,7 @@ def test_bench_file():
     settings = trace.settings
     assert (settings.stt.engine, settings.tts.engine) == ("instant", "instant")
     assert (settings.server.max_sessions, settings.stt.slots, settings.log.level) == (1000, 1000, "warning")
-    assert sum(origin == str(CONFIG / "bench.toml") for origin in trace.origins.values()) == 5
+    assert sum(origin.startswith(str(CONFIG / "bench.toml")) for origin in trace.origins.values()) == 5
 
 
 # What the rest of the program gets.
@@ -168,8 +170,8 @@ def test_later_files_win_and_the_environment_wins_over_them(write):
     server = trace.settings.server
     assert (server.host, server.port, server.max_sessions, server.shutdown_grace) == ("a", 1 + 1, 3, 5.0)
     assert trace.origins == {
-        "server.host": "first.toml",
-        "server.port": "second.toml",
+        "server.host": "first.toml:2",
+        "server.port": "second.toml:2",
         "server.max_sessions": "environment VOICETRIO_SERVER__MAX_SESSIONS",
     }
 
@@ -181,7 +183,8 @@ def test_later_files_win_and_the_environment_wins_over_them(write):
         ("SERVER__HOST", "::", "server", "host", "::"),
         ("SERVER__SHUTDOWN_GRACE", "7", "server", "shutdown_grace", 7.0),
         ("SESSION__END_SILENCE", " 0.25 ", "session", "end_silence", 0.25),
-        ("SESSION__LANGUAGE", "12", "session", "language", "12"),
+        ("SESSION__LANGUAGE", "de-AT", "session", "language", "de-AT"),
+        ("AGENT__MODEL", "12", "agent", "model", "12"),
         ("SESSION__LANGUAGE", "", "session", "language", ""),
         ("SESSION__DUPLEX", "barge_in", "session", "duplex", "barge_in"),
         ("WORKERS__LOCAL", "true", "workers", "local", True),
@@ -197,12 +200,112 @@ def test_environment_values(variable, text, section, key, value):
 
 
 def test_other_variables_are_not_settings():
-    environ = {"VOICETRIO_CONFIG": "x", "VOICETRIO_LOG_LEVEL": "x", "PATH": "x", "XVOICETRIO_A__B": "x", "A__B": ""}
+    environ = {"VOICETRIO_CONFIG": "x", "VOICETRIO_HOME": "x", "PATH": "x", "XVOICETRIO_A__B": "x", "A__B": ""}
+    assert load_settings([], environ) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("VOICETRIO_LOG_LEVEL", "VOICETRIO_LOG__LEVEL"),
+        ("VOICETRIO_SERVER_PORT", "VOICETRIO_SERVER__PORT"),
+        ("VOICETRIO_AGENT_API_KY", "VOICETRIO_AGENT__API_KEY"),
+        ("voicetrio_agent_url", "VOICETRIO_AGENT__URL"),
+    ],
+)
+def test_a_variable_that_was_meant_for_a_setting_is_told(variable, meant):
+    assert faults(**{variable: "s3cr3t"}) == [f"environment {variable}: is no setting, did you mean {meant}?"]
+
+
+def test_small_letters_are_told_with_the_right_ones():
+    assert faults(voicetrio_agent__url="x") == [
+        "environment voicetrio_agent__url: must be in capitals: VOICETRIO_AGENT__URL"
+    ]
+
+
+def test_what_kubernetes_says_of_a_service_of_that_name_is_not_for_us():
+    environ = {
+        "VOICETRIO_SERVICE_HOST": "10.0.0.1",
+        "VOICETRIO_SERVICE_PORT": "8000",
+        "VOICETRIO_PORT": "tcp://10.0.0.1:8000",
+        "VOICETRIO_PORT_8000_TCP_ADDR": "10.0.0.1",
+        "VOICETRIO_SERVER_PORT": "tcp://10.0.0.1:8000",
+        "VOICETRIO_SERVER_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+        "VOICETRIO_WORKERS_SERVICE_HOST": "10.0.0.1",
+    }
     assert load_settings([], environ) == Settings()
 
 
 def test_a_bad_value_that_is_overridden_harms_nobody(write):
     assert load_settings([write("[server]\nport = -1\n")], {"VOICETRIO_SERVER__PORT": "9"}).server.port == 9
+
+
+def test_a_fault_is_told_with_its_line(write):
+    file = write("[server]\n# a comment\nport = -1\nhots = 1\n\n[srever]\n[stt]\nslots = 0\n")
+    with pytest.raises(ConfigError) as caught:
+        load_settings([file], {"VOICETRIO_STT__ENGINE": ""})
+    assert list(caught.value.faults) == [
+        "a.toml:4: server.hots: unknown key, did you mean host?",
+        "a.toml:6: srever: unknown section, did you mean server?",
+        "a.toml:3: server.port: must be at least 0",
+        "a.toml:8: stt.slots: must be at least 1",
+        "environment VOICETRIO_STT__ENGINE: must not be empty",
+    ]
+
+
+# Addresses: written as they can match, or refused.
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [
+        ("server.allowed_origins", '["HTTPS://App.Example:443/"]', ("https://app.example",)),
+        ("server.allowed_origins", '["http://[::0:1]:80", "*", "null"]', ("http://[::1]", "*", "null")),
+        ("server.allowed_origins", '["chrome-extension://abc"]', ("chrome-extension://abc",)),
+        ("server.host", '"[::1]"', "::1"),
+        ("server.host", '"voice-1.example"', "voice-1.example"),
+        ("session.language", '"de_AT"', "de-AT"),
+        ("agent.url", '"http://127.0.0.1:8001/v1/"', "http://127.0.0.1:8001/v1"),
+    ],
+)
+def test_what_can_be_meant_in_one_way_only_is_put_right(write, key, value, meant):
+    section, name = key.split(".")
+    settings = load_settings([write(f"[{section}]\n{name} = {value}\n")], {})
+    assert getattr(getattr(settings, section), name) == meant
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("server.allowed_origins", '["https://a.example/app"]', "item 1: must end after the host and its port"),
+        ("server.allowed_origins", '["https://a.example?x"]', "item 1: must end after the host and its port"),
+        ("server.allowed_origins", '["*", "a.example"]', "item 2: must begin with a scheme"),
+        ("server.allowed_origins", '["https://*.a.example"]', "item 1: must not have a wildcard"),
+        ("server.allowed_origins", '["wss://a.example"]', "item 1: must begin with https://"),
+        ("server.allowed_origins", '["https://me@a.example"]', "item 1: must not have a user"),
+        ("server.allowed_origins", '["https://bücher.example"]', "item 1: must have its host in ASCII"),
+        ("server.allowed_origins", '["https://a b"]', "item 1: must have a host of letters"),
+        ("server.allowed_origins", '["https://a:99999"]', "item 1: "),
+        ("server.allowed_origins", '["https://"]', "item 1: must have a host"),
+        ("server.host", '"http://0.0.0.0"', "must be an address or a host name alone, such as"),
+        ("server.host", '"0.0.0.0:8000"', "must be an address or a host name alone: the port is the key server.port"),
+        ("server.host", '"a b"', "must be an address, such as"),
+        ("session.language", '"german"', "must be a BCP 47 tag"),
+        ("session.language", '"de_AT.UTF-8"', "must be a BCP 47 tag"),
+        ("agent.url", '"http://a/?key=1"', "must end with its path"),
+        ("agent.url", '"http://a..b"', "must be an address like"),
+        ("workers.addresses", '["a:1", "a:1"]', "addresses has one twice"),
+    ],
+)
+def test_what_can_never_match_is_refused(write, key, value, text):
+    section, name = key.split(".")
+    (fault,) = faults(write(f"[{section}]\n{name} = {value}\n"))
+    assert fault.startswith(f"a.toml: {key}: {text}")
+
+
+def test_an_agents_address_has_not_its_path_in_it_already(write):
+    chat = write("[agent]\nkind = 'chat'\nmodel = 'm'\nurl = 'http://a/v1/chat/completions'\n")
+    assert faults(chat) == ["a.toml: agent.url: url must not end with /chat/completions: it is added to it"]
 
 
 # What can be wrong.
@@ -516,17 +619,17 @@ def test_check_of_the_default_file(check):
 
 
 def test_check_shows_what_differs_and_where_it_comes_from(check, write, monkeypatch):
-    first = write("[server]\nport = 8000\nhost = 'ü'\n[workers]\naddresses = ['h:1']\n", "first.toml")
+    first = write("[server]\nport = 8000\n[agent]\ninstructions = 'ü'\n[workers]\naddresses = ['h:1']\n", "first.toml")
     second = write("[session]\nmax_segment = 20\n", "second.toml")
     monkeypatch.setenv("VOICETRIO_WORKERS__LOCAL", "false")
     assert check(first, second) == (
         0,
         [
             "5 keys from first.toml, second.toml, the environment are fine",
-            'server.host = "ü"  # first.toml',
-            "session.max_segment = 20.0  # second.toml",
+            "session.max_segment = 20.0  # second.toml:2",
+            'agent.instructions = "ü"  # first.toml:4',
             "workers.local = false  # environment VOICETRIO_WORKERS__LOCAL",
-            'workers.addresses = ["h:1"]  # first.toml',
+            'workers.addresses = ["h:1"]  # first.toml:6',
         ],
         [],
     )
@@ -543,8 +646,8 @@ def test_check_tells_all_faults(check, write):
         2,
         [],
         [
-            "a.toml: server.prot: unknown key, did you mean port?",
-            "a.toml: server.port: must be an integer (is a string)",
+            "a.toml:3: server.prot: unknown key, did you mean port?",
+            "a.toml:2: server.port: must be an integer (is a string)",
             "none.toml: cannot be read (No such file or directory)",
         ],
     )

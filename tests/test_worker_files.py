@@ -56,7 +56,7 @@ def test_config_check_looks_into_them_too(write, capsys):  # noqa: F811
     more = write('[stt]\nengine = ""\n', "more.toml")
     file = write(f'[workers]\nmore = ["{more}"]\n')
     assert config_check.run_check(argparse.Namespace(files=[file])) == 2
-    assert capsys.readouterr().err == "more.toml: stt.engine: must not be empty\n"
+    assert capsys.readouterr().err == "more.toml:2: stt.engine: must not be empty\n"
 
 
 def test_a_file_that_has_changed_since_is_told_where_it_is_used(write):  # noqa: F811

@@ -29,16 +29,24 @@ def test_an_engine_that_there_is_not(tmp_path: Path):
             tmp_path / setting,
             environment={f"VOICETRIO_{setting.upper()}__ENGINE": "nonsense", "VOICETRIO_SERVER__PORT": "0"},
         )
-        assert code != 0
-        assert f"{setting}.engine" in said
-        assert "nonsense" in said
+        assert code == 2
+        assert f"VOICETRIO_{setting.upper()}__ENGINE: there is no engine 'nonsense'" in said
 
 
 def test_a_voice_that_there_is_not(tmp_path: Path):
     environment = {"VOICETRIO_TTS__VOICE": "nobody", "VOICETRIO_SERVER__PORT": "0"}
     code, said = refuse(tmp_path / "run", environment=environment)
-    assert code != 0
-    assert "tts.voice" in said
+    assert code == 2
+    assert "VOICETRIO_TTS__VOICE: unknown voice 'nobody'" in said
+
+
+def test_engines_and_values_are_told_together(tmp_path: Path):
+    config = tmp_path / "broken.toml"
+    config.write_text('[server]\nport = "high"\n[stt]\nengine = "nope"\n[tts]\nvoice = "nobody"\n')
+    code, said = refuse(tmp_path / "run", "--config", str(config))
+    assert code == 2
+    for place in ("broken.toml:2: server.port: ", "broken.toml:4: stt.engine: ", "broken.toml:6: tts.voice: "):
+        assert sum(place in line for line in said.splitlines()) == 1, said
 
 
 def test_a_port_that_is_taken(tmp_path: Path):

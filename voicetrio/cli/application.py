@@ -13,6 +13,7 @@ import sniffio
 import structlog
 import trio
 
+from voicetrio.cli.checking import checked_settings, files_of
 from voicetrio.cli.compose import open_house
 from voicetrio.cli.logs import configure_logging
 from voicetrio.cli.only_one import only_process
@@ -21,7 +22,7 @@ from voicetrio.gateway.app import make_gateway
 from voicetrio.gateway.connections import contain_connections, wait_terminated
 from voicetrio.gateway.http1 import stay_with_http1
 from voicetrio.gateway.registry import Registry
-from voicetrio.settings import Settings, load_settings
+from voicetrio.settings import Settings
 
 _NEEDS_TRIO = (
     "this application runs under trio, and the ASGI server that has loaded it does not. Use `voicetrio serve`, or "
@@ -58,11 +59,12 @@ class Application:
     async def _live(self, scope: Any, receive: Any, send: Any) -> None:
         served = False
         try:
-            if self.settings is None:
-                files = [file for file in os.environ.get("VOICETRIO_CONFIG", "").split(os.pathsep) if file]
-                self.settings = load_settings(files, os.environ)
-                configure_logging(self.settings.log)
             with only_process():
+                if self.settings is None:
+                    # Not to be broken off: it is bounded, and what it has started would go on.
+                    files = files_of([], os.environ)
+                    self.settings = await trio.to_thread.run_sync(checked_settings, files, os.environ)
+                    configure_logging(self.settings.log)
                 async with open_house(self.settings) as house:
                     self.gateway.house = house
                     served = True

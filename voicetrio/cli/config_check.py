@@ -1,6 +1,7 @@
 """`voicetrio config check [FILE...]`: whether settings can be used, and what they change, without starting a server.
 
-The environment counts as it would for the server: a variable that wins over a file is seen here first.
+It is the very check that `voicetrio serve` makes before it starts anything. The environment counts as it would there: a
+variable that wins over a file is seen here first.
 """
 
 import argparse
@@ -9,10 +10,14 @@ import os
 import sys
 from collections.abc import Iterator
 
-from voicetrio.settings import ConfigError, Settings, SettingsTrace, trace_settings
+from voicetrio.cli.checking import check_settings, files_of
+from voicetrio.settings import ConfigError, Settings, SettingsTrace
 
 SECRETS = ("admin_key", "api_key", "api_secret", "token")
 """Keys whose values are never shown: this output ends in bug reports."""
+
+ENVIRONMENT = "environment "
+"""What the origin of a variable's value begins with."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,12 +31,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run_check(args: argparse.Namespace) -> int:
     """The exit code: 0, or 2 when the settings cannot be used."""
     try:
-        trace = trace_settings(args.files, os.environ)
+        files = files_of(args.files, os.environ)
+        trace = check_settings(files, os.environ)
     except ConfigError as error:
         for fault in error.faults:
             print(fault, file=sys.stderr)
         return 2
-    print(_summary(args.files, trace))
+    print(_summary(files, trace))
     for line in _changes(trace):
         print(line)
     return 0
@@ -39,7 +45,7 @@ def run_check(args: argparse.Namespace) -> int:
 
 def _summary(files: list[str], trace: SettingsTrace) -> str:
     names = [str(file) for file in files]
-    if any(origin not in names for origin in trace.origins.values()):
+    if any(origin.startswith(ENVIRONMENT) for origin in trace.origins.values()):
         names.append("the environment")
     if not names:
         return "nothing is set; the defaults are fine"

@@ -18,9 +18,10 @@ from hypercorn.utils import LifespanFailureError
 
 from voicetrio.cli.application import Application, app
 from voicetrio.cli.banner import banner
+from voicetrio.cli.checking import checked_settings, files_of
 from voicetrio.cli.logs import configure_logging
 from voicetrio.core.errors import VoicetrioError
-from voicetrio.settings import ConfigError, Settings, load_settings
+from voicetrio.settings import ConfigError, Settings
 
 _GRACE_AFTER_SESSIONS = 1.0
 """Seconds that plain HTTP requests may still take when the sessions are gone."""
@@ -125,14 +126,20 @@ async def _wait_any(*events: trio.Event) -> None:
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("serve", help="run the server")
-    parser.add_argument("--config", metavar="FILE", action="append", default=[], help="settings; the last file wins")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="settings; the last file wins; else those of VOICETRIO_CONFIG",
+    )
     parser.set_defaults(command=run_serve)
 
 
 def run_serve(args: argparse.Namespace) -> int:
     """Returns the exit code: 0 after an orderly end, 2 for a configuration that cannot be used, 1 for a failed start."""
     try:
-        settings = load_settings(args.config, os.environ)
+        settings = checked_settings(files_of(args.config, os.environ), os.environ)
     except ConfigError as error:
         for fault in error.faults:
             print(fault, file=sys.stderr)

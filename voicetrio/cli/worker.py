@@ -5,9 +5,10 @@ import os
 import sys
 from dataclasses import replace
 
+from voicetrio.cli.checking import checked_settings, files_of
 from voicetrio.cli.compose import worker_config
 from voicetrio.cli.logs import configure_logging
-from voicetrio.settings import ConfigError, load_settings
+from voicetrio.settings import ConfigError
 from voicetrio.worker.server import run
 
 
@@ -21,7 +22,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run_worker(args: argparse.Namespace) -> int:
     """Returns the exit code: 0 after an orderly end, 2 for a configuration that cannot be used."""
     try:
-        settings = load_settings(args.config, os.environ)
+        settings = checked_settings(files_of(args.config, os.environ), os.environ, worker_only=True)
     except ConfigError as error:
         for fault in error.faults:
             print(fault, file=sys.stderr)

@@ -4,6 +4,7 @@ Nobody should have to start a server five times to find five typing errors: a mi
 others. `config/default.toml` shows every key; a test holds it and `schema` together.
 """
 
+from voicetrio.settings.inspection import EngineAnswer, EngineQuestion, Inspector
 from voicetrio.settings.livekit import LiveKitSettings
 from voicetrio.settings.loading import ConfigError, SettingsTrace, load_settings, load_worker_files, trace_settings
 from voicetrio.settings.schema import AgentSettings, LogSettings, ServerSettings, SessionSettings, Settings
@@ -11,6 +12,9 @@ from voicetrio.settings.schema import AgentSettings, LogSettings, ServerSettings
 __all__ = [
     "AgentSettings",
     "ConfigError",
+    "EngineAnswer",
+    "EngineQuestion",
+    "Inspector",
     "LiveKitSettings",
     "LogSettings",
     "ServerSettings",

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from voicetrio.core.errors import VoicetrioError
+from voicetrio.settings.inspection import Inspector, Owners, inspect
 from voicetrio.settings.schema import Settings
 from voicetrio.settings.section import COMBINATION
 from voicetrio.settings.sources import Key, Source, kind_of, read_environment, read_file
@@ -46,13 +47,27 @@ def load_settings(files: Sequence[str | Path], environ: Mapping[str, str]) -> Se
     return trace_settings(files, environ).settings
 
 
-def trace_settings(files: Sequence[str | Path], environ: Mapping[str, str]) -> SettingsTrace:
-    """As `load_settings`, with the origin of each value."""
+def trace_settings(
+    files: Sequence[str | Path],
+    environ: Mapping[str, str],
+    *,
+    inspector: Inspector | None = None,
+    worker_only: bool = False,
+) -> SettingsTrace:
+    """As `load_settings`, with the origin of each value. `inspector` asks the engines, too; with `worker_only` those of
+    [stt] and [tts] only, for the command `voicetrio worker`.
+    """
     sources = [*(read_file(file) for file in files), read_environment(environ)]
     owners = {key: source for source in sources for key in source.values}
     _check(owners, sources)
     more = owners[_MORE].values[_MORE] if _MORE in owners else ()
     workers = _read_worker_files(more) if isinstance(more, list) else []
+    if inspector is not None:
+        alone = worker_only or _MORE not in owners
+        local: list[Owners] = [owners] if worker_only or _value(owners, "local", default=True) else []
+        others = [] if alone else [dict.fromkeys(worker.values, worker) for worker in dict.fromkeys(workers)]
+        elsewhere = not worker_only and bool(_value(owners, "addresses", default=()))
+        inspect(inspector, owners, [*local, *others], elsewhere=worker_only or elsewhere)
     faults = [fault for source in dict.fromkeys((*sources, *workers)) for fault in source.faults]
     if faults:
         raise ConfigError(faults)
@@ -73,6 +88,12 @@ def load_worker_files(files: Sequence[str]) -> tuple[Settings, ...]:
     if faults:
         raise ConfigError(faults)
     return tuple(Settings.model_validate(_nested(dict.fromkeys(source.values, source))) for source in sources)
+
+
+def _value(owners: Owners, name: str, *, default: object) -> object:
+    """Of the section [workers]."""
+    source = owners.get(("workers", name))
+    return default if source is None else source.values["workers", name]
 
 
 _MORE = ("workers", "more")

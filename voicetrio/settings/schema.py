@@ -2,7 +2,6 @@
 
 import math
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +11,7 @@ from voicetrio.core.config import SAMPLE_RATE, Duplex, OnOff, Sensitivity, Sessi
 from voicetrio.core.recovery_budget import MARGIN, RecoveryBudget
 from voicetrio.core.ring import CAPACITY_SAMPLES
 from voicetrio.core.states import StateTimeouts
+from voicetrio.settings.addresses import check_host, check_http_url, check_language, check_origin
 from voicetrio.settings.livekit import LiveKitSettings
 from voicetrio.settings.section import Section, check_key_file, is_printable, refuse_combination, refuse_two_places
 
@@ -72,11 +72,11 @@ ListenAddress = Annotated[str, AfterValidator(lambda address: _check_address(add
 class ServerSettings(Section):
     """Where clients connect, and how many."""
 
-    host: Name = "127.0.0.1"
+    host: Annotated[str, AfterValidator(check_host)] = "127.0.0.1"
     """Address to listen on. Only this machine by default: there is no authentication yet."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """TCP port; 0 takes any free one, for tests and embedded servers."""
-    allowed_origins: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    allowed_origins: Annotated[tuple[Annotated[str, AfterValidator(check_origin)], ...], Field(strict=False)] = ()
     """Web pages of other servers that may open sessions, such as `https://example.org`; `*` for all. Browsers let any
     page reach this machine's loopback, so only the server's own pages may by default."""
     max_sessions: Count = 200
@@ -174,7 +174,7 @@ class SessionSettings(Section):
     duplex: Duplex = "mute"
     """While the server speaks: mute does not listen, so that it never hears itself; barge_in lets a speaker interrupt,
     and needs clients that cancel echo."""
-    language: str = ""
+    language: Annotated[str, AfterValidator(check_language)] = ""
     """BCP 47, such as "en"; empty leaves it to the engine."""
     model: str = ""
     """Who hears sessions that do not choose: an engine, a model, or both ("sherpa-onnx tiny"); empty: the engine and the
@@ -247,7 +247,7 @@ class AgentSettings(Section):
     kind: Literal["embedded", "runtime", "chat"] = "embedded"
     """embedded: a small one for trying things out, which needs nothing. runtime: a service that keeps dialogs and answers
     with server-sent events. chat: any server with OpenAI's chat completions."""
-    url: str = ""
+    url: Annotated[str, AfterValidator(check_http_url)] = ""
     """Of the runtime, to which /agent/message/stream is added, or of the chat API, to which /chat/completions is."""
     api_key: str = ""
     """The runtime's X-Internal-Auth, or the chat API's bearer token; empty: none is sent. Better from the environment or
@@ -277,19 +277,6 @@ class AgentSettings(Section):
     max_reply_chars: Count = 32_768
     """Characters of one reply that are spoken, about half an hour; the rest is passed on as text only."""
 
-    @field_validator("url")
-    @classmethod
-    def _is_http(cls, value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            sound = not value or (address and parts.username is None)
-        except ValueError:
-            sound = False
-        if not sound:
-            raise PydanticCustomError("url", "must be an address like http://127.0.0.1:8001, without a password in it")
-        return value.rstrip("/")
-
     @field_validator("api_key")
     @classmethod
     def _is_a_header(cls, value: str) -> str:
@@ -314,6 +301,9 @@ class AgentSettings(Section):
             text = f'kind = "{self.kind}" needs {" and ".join(missing)}'
             refuse_combination(text, *(("agent", name) for name in ("kind", *missing)))
         refuse_two_places(self, "agent", "api_key")
+        added = {"embedded": "", "runtime": "/agent/message/stream", "chat": "/chat/completions"}[self.kind]
+        if added and self.url.endswith(added):
+            refuse_combination(f"url must not end with {added}: it is added to it", ("agent", "url"))
         return self
 
     @model_validator(mode="after")
@@ -366,6 +356,8 @@ class WorkersSettings(Section):
         if not self.local and not self.addresses and not self.more:
             text = "local = false needs addresses or more: without any of them there is no worker"
             refuse_combination(text, ("workers", "local"), ("workers", "addresses"), ("workers", "more"))
+        if len(set(self.addresses)) < len(self.addresses):
+            refuse_combination("addresses has one twice: its slots would be counted twice", ("workers", "addresses"))
         return self
 
 

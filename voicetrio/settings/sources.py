@@ -4,6 +4,7 @@ Whether values are of the right kind is not known here; see `loading`.
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any, Literal, cast, get_args, get_origin
 
 from voicetrio.settings.schema import Settings
 from voicetrio.settings.section import Section
+from voicetrio.settings.toml_lines import key_lines
 
 ENVIRONMENT_PREFIX = "VOICETRIO_"
 ENVIRONMENT_SEPARATOR = "__"
@@ -19,6 +21,10 @@ ENVIRONMENT_SEPARATOR = "__"
 
 Key = tuple[str, str]
 """Section and key."""
+
+_OF_KUBERNETES = re.compile(r"_PORT(_\d+_(TCP|UDP|SCTP))?$")
+_NEARLY_THE_SAME = 0.95
+"""Of `difflib`'s ratio: a letter is wrong. Sections and keys are much alike, and other programs have variables, too."""
 
 SECTIONS: dict[str, type[Section]] = {
     name: cast("type[Section]", info.annotation) for name, info in Settings.model_fields.items()
@@ -33,13 +39,23 @@ class Source:
     """None: the environment."""
     values: dict[Key, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    wrong: set[Key] = field(default_factory=set)
+    """Keys of which there are faults."""
+    lines: Mapping[tuple[str, ...], int] = field(default_factory=dict)
 
     def origin(self, key: Key) -> str:
-        return f"environment {_variable(key)}" if self.file is None else self.file
+        """Where a key is set: the variable, or file and line."""
+        if self.file is None:
+            return f"environment {_variable(key)}"
+        line = self.lines.get(key) or self.lines.get(key[:1])
+        return f"{self.file}:{line}" if line else self.file
 
-    def add_fault(self, key: Key, text: str) -> None:
-        place = self.origin(key) if self.file is None else f"{self.file}: {'.'.join(key)}"
-        self.faults.append(f"{place}: {text}")
+    def add_fault(self, key: Key, text: str, *, name: str = "") -> None:
+        """`name`: of what, where that is more or something else than the key itself."""
+        name = name or ".".join(key)
+        shown = self.file is not None or name != ".".join(key)
+        self.wrong.add(key)
+        self.faults.append(f"{self.origin(key)}: {name}: {text}" if shown else f"{self.origin(key)}: {text}")
 
 
 class _NotToml:
@@ -70,11 +86,13 @@ def read_file(file: str | Path) -> Source:
         reason = str(error).replace("at end of document", f"at line {line}, the end of the file")
         source.faults.append(f"{file}: is not TOML: {reason}")
         return source
+    source.lines = key_lines(content.decode())
     for section, table in document.items():
+        place = f"{file}:{source.lines[section,]}" if (section,) in source.lines else str(file)
         if section not in SECTIONS:
-            source.faults.append(f"{file}: {section}: unknown section{_suggestion(section, SECTIONS)}")
+            source.faults.append(f"{place}: {section}: unknown section{_suggestion(section, SECTIONS)}")
         elif not isinstance(table, dict):
-            source.faults.append(f"{file}: {section}: must be a section, as [{section}] (is {kind_of(table)})")
+            source.faults.append(f"{place}: {section}: must be a section, as [{section}] (is {kind_of(table)})")
         else:
             for key, value in table.items():
                 _add_value(source, (section, key), value)
@@ -84,7 +102,15 @@ def read_file(file: str | Path) -> Source:
 def read_environment(environ: Mapping[str, str]) -> Source:
     source = Source(None)
     for variable, text in sorted(environ.items()):
-        if not variable.startswith(ENVIRONMENT_PREFIX) or ENVIRONMENT_SEPARATOR not in variable:
+        if not variable.upper().startswith(ENVIRONMENT_PREFIX):
+            continue
+        if ENVIRONMENT_SEPARATOR not in variable:
+            meant = _meant_variable(variable, text)
+            if meant is not None:
+                source.faults.append(f"environment {variable}: is no setting, did you mean {meant}?")
+            continue
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            source.faults.append(f"environment {variable}: must be in capitals: {variable.upper()}")
             continue
         name = variable.removeprefix(ENVIRONMENT_PREFIX)
         section, _, key = name.lower().partition(ENVIRONMENT_SEPARATOR)
@@ -95,6 +121,23 @@ def read_environment(environ: Mapping[str, str]) -> Source:
         else:
             _add_value(source, (section, key), text if _is_text((section, key)) else _toml_value(text))
     return source
+
+
+def _meant_variable(variable: str, text: str) -> str | None:
+    """The setting that a variable with single underscores only was probably meant for; None: it is something else.
+
+    For a service that is called voicetrio, Kubernetes makes variables such as VOICETRIO_PORT=tcp://10.0.0.1:8000 and
+    VOICETRIO_SERVICE_HOST; for one called voicetrio-server VOICETRIO_SERVER_PORT.
+    """
+    if "://" in text and _OF_KUBERNETES.search(variable):
+        return None
+    known = {
+        f"{ENVIRONMENT_PREFIX}{section}_{name}".upper(): _variable((section, name))
+        for section, kind in SECTIONS.items()
+        for name in kind.model_fields
+    }
+    matches = difflib.get_close_matches(variable.upper(), known, n=1, cutoff=_NEARLY_THE_SAME)
+    return known[matches[0]] if matches else None
 
 
 def _add_value(source: Source, key: Key, value: Any) -> None:

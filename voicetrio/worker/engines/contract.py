@@ -64,6 +64,16 @@ class HearingDescription:
 
 
 @dataclass(frozen=True, slots=True)
+class HearingFacts:
+    """What is known of an engine that hears before its model is loaded. For `check_hearing` of an engine's module."""
+
+    model: str
+    """As in its description."""
+    languages: tuple[str, ...] | None = None
+    """As in its description; None: known once it is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
 class StreamOptions:
     """What a stream is opened with."""
 

@@ -6,13 +6,14 @@ together ("a while") have one mark, at the first of them.
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from voicetrio.core.errors import WorkerRejected, WorkerUnavailable
 from voicetrio.core.playback import WordMark
 from voicetrio.core.tempo import Tempo
 from voicetrio.worker.engines.contract import PieceRequest, SpeakingDescription, SpeakingSetup, SpokenChunk, Voice
 from voicetrio.worker.engines.espeak_library import EspeakLibrary, InstalledVoice, WordEvent
-from voicetrio.worker.engines.options import read_options
+from voicetrio.worker.engines.options import check_all, read_options
 from voicetrio.worker.errors import SetupError
 
 DEFAULT_VOICE = "en-us"
@@ -32,6 +33,14 @@ def open_espeak(setup: SpeakingSetup) -> "Espeak":
     """
     read_options("tts", "espeak-ng", setup.options, {})
     return Espeak(EspeakLibrary(), setup.voice or DEFAULT_VOICE)
+
+
+def check_speaking(setup: SpeakingSetup) -> None:
+    """Raises `SetupError` as `open_espeak`, which takes milliseconds."""
+    check_all(
+        lambda: read_options("tts", "espeak-ng", setup.options, {}),
+        lambda: open_espeak(replace(setup, options={})),
+    )
 
 
 class Espeak:

@@ -15,6 +15,7 @@ from voicetrio.core.hypothesis import Hypothesis, Word
 from voicetrio.core.playback import WordMark
 from voicetrio.worker.engines.contract import (
     HearingDescription,
+    HearingFacts,
     HearingSetup,
     PieceRequest,
     SpeakingDescription,
@@ -137,6 +138,15 @@ _TONE = array(
 def open_instant_hearing(setup: HearingSetup) -> InstantHearing:
     read_options("stt", "instant", setup.options, {})
     return InstantHearing()
+
+
+def check_hearing(setup: HearingSetup) -> HearingFacts:
+    engine = open_instant_hearing(setup).description
+    return HearingFacts(engine.model, engine.languages)
+
+
+def check_speaking(setup: SpeakingSetup) -> None:
+    open_instant_speaking(setup)
 
 
 def open_instant_speaking(setup: SpeakingSetup) -> InstantSpeaking:

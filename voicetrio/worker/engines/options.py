@@ -1,12 +1,24 @@
 """`stt.options` and `tts.options`: settings that only one engine has. They are checked by the engine that is told them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from voicetrio.worker.engines.contract import EngineOptions
 from voicetrio.worker.errors import SetupError
 
 _KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a text"}
+
+
+def check_all(*checks: Callable[[], object]) -> None:
+    """Make all of them, also when one fails. Raises `SetupError` with the texts of all that did."""
+    faults = []
+    for check in checks:
+        try:
+            check()
+        except SetupError as error:
+            faults.append(str(error))
+    if faults:
+        raise SetupError("\n".join(faults))
 
 
 def read_options(

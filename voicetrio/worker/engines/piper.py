@@ -23,10 +23,10 @@ from voicetrio.core.playback import WordMark
 from voicetrio.core.resampling import Resampler
 from voicetrio.core.tempo import Tempo
 from voicetrio.worker.engines.contract import PieceRequest, SpeakingDescription, SpeakingSetup, SpokenChunk, Voice
-from voicetrio.worker.engines.options import read_options
+from voicetrio.worker.engines.options import check_all, read_options
 from voicetrio.worker.engines.piper_files import VoiceCatalogue, VoiceFile, find_voices
 from voicetrio.worker.engines.piper_marks import Sentence, SpokenPart, sentences_of, words_of
-from voicetrio.worker.engines.piper_voices import LoadedVoice, LoadedVoices
+from voicetrio.worker.engines.piper_voices import LoadedVoice, LoadedVoices, uses_cuda
 from voicetrio.worker.errors import SetupError
 
 CHUNK_MS = 60
@@ -57,14 +57,7 @@ def open_piper(setup: SpeakingSetup) -> "Piper":
     """Raises:
     SetupError: an option, a voice or CUDA is missing or wrong, or the default voice cannot be loaded.
     """
-    options = cast("dict[str, float]", read_options("tts", "piper", setup.options, OPTIONS))
-    faults = [
-        f"tts.options.{name}: {options[name]:g} is outside {lowest} to {highest}"
-        for name, (lowest, highest) in _RANGES.items()
-        if not lowest <= options[name] <= highest
-    ]
-    if faults:
-        raise SetupError("\n".join(faults))
+    options = _read(setup)
     catalogue, default = find_voices(setup.model, setup.voice)
     how = SynthesisConfig(
         noise_scale=options["noise_scale"] if "noise_scale" in setup.options else None,
@@ -73,6 +66,27 @@ def open_piper(setup: SpeakingSetup) -> "Piper":
     )
     voices = LoadedVoices(setup.device, int(options["voices_loaded"]))
     return Piper(catalogue, default, voices, how, options["sentence_silence"])
+
+
+def check_speaking(setup: SpeakingSetup) -> None:
+    """Raises `SetupError`: an option, a voice's file or CUDA is missing or wrong. No voice is loaded."""
+    check_all(
+        lambda: _read(setup),
+        lambda: find_voices(setup.model, setup.voice),
+        lambda: uses_cuda(setup.device),
+    )
+
+
+def _read(setup: SpeakingSetup) -> dict[str, float]:
+    options = cast("dict[str, float]", read_options("tts", "piper", setup.options, OPTIONS))
+    faults = [
+        f"tts.options.{name}: {options[name]:g} is outside {lowest} to {highest}"
+        for name, (lowest, highest) in _RANGES.items()
+        if not lowest <= options[name] <= highest
+    ]
+    if faults:
+        raise SetupError("\n".join(faults))
+    return options
 
 
 class Piper:

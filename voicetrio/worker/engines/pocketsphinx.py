@@ -18,8 +18,8 @@ import pocketsphinx
 
 from voicetrio.core.errors import WorkerRejected
 from voicetrio.core.hypothesis import Hypothesis, Word
-from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, StreamOptions
-from voicetrio.worker.engines.options import read_options
+from voicetrio.worker.engines.contract import HearingDescription, HearingFacts, HearingSetup, StreamOptions
+from voicetrio.worker.engines.options import check_all, read_options
 from voicetrio.worker.engines.pocketsphinx_model import SphinxModel, find_model
 from voicetrio.worker.engines.stable_words import StableWords
 from voicetrio.worker.errors import SetupError
@@ -55,7 +55,18 @@ def open_pocketsphinx(setup: HearingSetup) -> "Pocketsphinx":
         SetupError: the model is missing or cannot be read.
     """
     read_options("stt", "pocketsphinx", setup.options, {})
-    return Pocketsphinx(find_model(Path(setup.model or pocketsphinx.get_model_path("en-us"))))
+    return Pocketsphinx(_find(setup))
+
+
+def check_hearing(setup: HearingSetup) -> HearingFacts:
+    """Raises `SetupError`: the model is missing, or a file of it."""
+    check_all(lambda: read_options("stt", "pocketsphinx", setup.options, {}), lambda: _find(setup))
+    model = _find(setup)
+    return HearingFacts(model.name, (model.language,))
+
+
+def _find(setup: HearingSetup) -> SphinxModel:
+    return find_model(Path(setup.model or pocketsphinx.get_model_path("en-us")))
 
 
 class Pocketsphinx:

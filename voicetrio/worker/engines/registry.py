@@ -12,9 +12,16 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import cast
 
-from voicetrio.worker.engines.contract import HearingEngine, HearingSetup, SpeakingEngine, SpeakingSetup
+from voicetrio.worker.engines.contract import (
+    HearingEngine,
+    HearingFacts,
+    HearingSetup,
+    SpeakingEngine,
+    SpeakingSetup,
+)
 from voicetrio.worker.errors import SetupError
 
 NONE = "none"
@@ -106,9 +113,37 @@ def _load_entry(setting: str, point: EntryPoint) -> EngineEntry:
     return entry
 
 
+def check_hearing(name: str, setup: HearingSetup) -> HearingFacts | None:
+    """Whether an engine could be loaded, without loading its model. None: the engine cannot tell more.
+
+    Its module may have a function `check_hearing`, or `check_speaking`, for that; else it is only imported.
+
+    Raises:
+        SetupError: as `load_hearing`.
+    """
+    check = _check_of("stt.engine", name, hearing_entry(name), "check_hearing")
+    return cast("HearingFacts | None", check(setup))
+
+
+def check_speaking(name: str, setup: SpeakingSetup) -> None:
+    """As `check_hearing`; a voice that there is not is one of the faults."""
+    _check_of("tts.engine", name, speaking_entry(name), "check_speaking")(setup)
+
+
+def _check_of(setting: str, name: str, entry: EngineEntry, function: str) -> Callable[[object], object]:
+    module = _import(setting, name, entry)
+    if not callable(getattr(module, entry.factory, None)):
+        raise SetupError(f"{setting}: the module of the engine {name!r} has no {entry.factory}")
+    return cast("Callable[[object], object]", getattr(module, function, lambda setup: None))
+
+
 def _factory(setting: str, name: str, entry: EngineEntry) -> Callable[[object], object]:
+    return cast("Callable[[object], object]", getattr(_import(setting, name, entry), entry.factory))
+
+
+def _import(setting: str, name: str, entry: EngineEntry) -> ModuleType:
     try:
-        module = importlib.import_module(entry.module)
+        return importlib.import_module(entry.module)
     except ImportError as error:
         # A broken import inside our own house is a bug, and must not be reported as somebody's missing package.
         if not entry.package or (error.name or "").startswith("voicetrio"):
@@ -117,4 +152,3 @@ def _factory(setting: str, name: str, entry: EngineEntry) -> Callable[[object], 
             f"{setting}: the engine {name!r} needs a package that cannot be imported ({error.name}); "
             f"install it with: python -m pip install {entry.package}"
         ) from error
-    return cast("Callable[[object], object]", getattr(module, entry.factory))

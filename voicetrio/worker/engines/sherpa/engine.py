@@ -19,8 +19,8 @@ from typing import Any
 import sherpa_onnx
 
 from voicetrio.core.errors import WorkerRejected
-from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, StreamOptions
-from voicetrio.worker.engines.options import read_options
+from voicetrio.worker.engines.contract import HearingDescription, HearingFacts, HearingSetup, StreamOptions
+from voicetrio.worker.engines.options import check_all, read_options
 from voicetrio.worker.engines.sherpa.hot_words import HotWords, Speller
 from voicetrio.worker.engines.sherpa.model_files import FEATURE_SAMPLES, SAMPLE_RATE, SherpaModel, find_model
 from voicetrio.worker.engines.sherpa.probabilities import CtcNet
@@ -52,6 +52,18 @@ def open_sherpa(setup: HearingSetup) -> "Sherpa":
     Raises:
         SetupError: the model or a file of it is missing or not what it should be, or a setting cannot be followed.
     """
+    options = _read(setup)
+    return Sherpa(find_model(setup.model, setup.compute_type), setup, options)
+
+
+def check_hearing(setup: HearingSetup) -> HearingFacts:
+    """Raises `SetupError` as `open_sherpa`, for what can be seen before the net is loaded."""
+    check_all(lambda: _read(setup), lambda: find_model(setup.model, setup.compute_type))
+    options, model = _read(setup), find_model(setup.model, setup.compute_type)
+    return HearingFacts(model.name, (str(options["language"]),))
+
+
+def _read(setup: HearingSetup) -> dict[str, str | int | float | bool]:
     options = read_options("stt", "sherpa-onnx", setup.options, OPTIONS)
     faults = [
         f"stt.options.{name}: must be from 1 to {CHUNKS_MAX}"
@@ -64,7 +76,7 @@ def open_sherpa(setup: HearingSetup) -> "Sherpa":
         faults.append("stt.options.hot_words_score: must be from 0 to 20")
     if faults:
         raise SetupError("\n".join(faults))
-    return Sherpa(find_model(setup.model, setup.compute_type), setup, options)
+    return options
 
 
 class Sherpa:

@@ -5,13 +5,15 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from voicetrio.core.errors import WorkerRejected
-from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, StreamOptions
-from voicetrio.worker.engines.options import read_options
+from voicetrio.worker.engines.contract import HearingDescription, HearingFacts, HearingSetup, StreamOptions
+from voicetrio.worker.engines.options import check_all, read_options
 from voicetrio.worker.engines.whisper.audio import SAMPLE_RATE, SegmentAudio
 from voicetrio.worker.engines.whisper.decoder import FULL_WINDOW, Decoded, Decoder, DecoderOptions, Window
 from voicetrio.worker.engines.whisper.gate import Thresholds
+from voicetrio.worker.engines.whisper.loading import check
 from voicetrio.worker.engines.whisper.model import WhisperModel
 from voicetrio.worker.engines.whisper.schedule import Schedule
 from voicetrio.worker.engines.whisper.stream import WhisperStream
@@ -35,65 +37,74 @@ DEFAULTS: dict[str, str | int | float | bool] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The engine's own options, found to be sound."""
+
+    decoding: DecoderOptions
+    schedule: Schedule
+    voice: float
+    trim_after: float
+    device_index: int
+
+
 def open_whisper(setup: HearingSetup) -> "Whisper":
     """Takes as long as the model takes to load.
 
     Raises:
         SetupError: an option is wrong, or the model cannot be loaded. It names the setting.
     """
+    chosen = _read(setup)
+    model = WhisperModel(setup, chosen.device_index)
+    return Whisper(model, chosen.decoding, chosen.schedule, VoiceFinder(chosen.voice), chosen.trim_after)
+
+
+def check_hearing(setup: HearingSetup) -> HearingFacts:
+    """Raises `SetupError` as `open_whisper`, for what can be seen before the model is loaded."""
+    index = setup.options.get("device_index", DEFAULTS["device_index"])
+    check_all(lambda: _read(setup), lambda: check(setup, index if type(index) is int else 0))
+    return HearingFacts(check(setup, _read(setup).device_index))
+
+
+def _read(setup: HearingSetup) -> _Chosen:
+    """Raises `SetupError` with all that is wrong with the options."""
     options = read_options("stt", "faster-whisper", setup.options, DEFAULTS)
-    batch_max = int(options["batch_size"])
-    step = float(options["step"])
-    if not 1 <= batch_max <= 256:
-        raise SetupError("stt.options.batch_size: must be 1 to 256")
-    if not 0.1 <= step <= 10:
-        raise SetupError("stt.options.step: must be 0.1 to 10 seconds")
-    decoding = DecoderOptions(
-        windows=_numbers("windows", options, least=1, most=FULL_WINDOW, last=FULL_WINDOW),
-        beam_size=int(options["beam_size"]),
-        temperatures=_numbers("temperatures", options, least=0, most=2, first=0),
-        thresholds=Thresholds(
-            float(options["no_speech_threshold"]),
-            float(options["log_probability_threshold"]),
-            float(options["compression_threshold"]),
+    batch_max, step, beam = int(options["batch_size"]), float(options["step"]), int(options["beam_size"])
+    trim_after, voice = float(options["trim_after"]), float(options["voice_threshold"])
+    windows = _numbers("windows", options)
+    temperatures = _numbers("temperatures", options)
+    soundness = {
+        "batch_size: must be 1 to 256": 1 <= batch_max <= 256,
+        "step: must be 0.1 to 10 seconds": 0.1 <= step <= 10,
+        f"windows: must be ascending numbers from 1 to {FULL_WINDOW:g} in a text, ending with {FULL_WINDOW:g}": (
+            windows and windows[0] >= 1 and windows[-1] == FULL_WINDOW
         ),
+        "temperatures: must be ascending numbers from 0 to 2 in a text, beginning with 0": (
+            temperatures and temperatures[0] == 0 and temperatures[-1] <= 2
+        ),
+        "beam_size: must be 1 to 16": 1 <= beam <= 16,
+        f"trim_after: must be 4 to {LONGEST:g} seconds": 4 <= trim_after <= LONGEST,
+        "voice_threshold: must be a probability, 0 to 1; 0 turns this gate off": 0 <= voice < 1,
+    }
+    faults = [f"stt.options.{text}" for text, sound in soundness.items() if not sound]
+    if faults:
+        raise SetupError("\n".join(faults))
+    thresholds = Thresholds(
+        float(options["no_speech_threshold"]),
+        float(options["log_probability_threshold"]),
+        float(options["compression_threshold"]),
     )
-    if not 1 <= decoding.beam_size <= 16:
-        raise SetupError("stt.options.beam_size: must be 1 to 16")
-    trim_after = float(options["trim_after"])
-    if not 4 <= trim_after <= LONGEST:
-        raise SetupError(f"stt.options.trim_after: must be 4 to {LONGEST:g} seconds")
-    voice = float(options["voice_threshold"])
-    if not 0 <= voice < 1:
-        raise SetupError("stt.options.voice_threshold: must be a probability, 0 to 1; 0 turns this gate off")
-    return Whisper(
-        WhisperModel(setup, int(options["device_index"])),
-        decoding,
-        Schedule(batch_max, step),
-        VoiceFinder(voice),
-        trim_after,
-    )
+    decoding = DecoderOptions(windows=windows, beam_size=beam, temperatures=temperatures, thresholds=thresholds)
+    return _Chosen(decoding, Schedule(batch_max, step), voice, trim_after, int(options["device_index"]))
 
 
-def _numbers(
-    name: str,
-    options: dict[str, str | int | float | bool],
-    *,
-    least: float,
-    most: float,
-    first: float | None = None,
-    last: float | None = None,
-) -> tuple[float, ...]:
-    """A list of ascending numbers in a text; `first`, `last`: what it must begin or end with."""
+def _numbers(name: str, options: dict[str, str | int | float | bool]) -> tuple[float, ...]:
+    """A list of ascending numbers in a text; empty: it is none."""
     try:
         numbers = tuple(float(part) for part in str(options[name]).split())
     except ValueError:
-        numbers = ()
-    sound = numbers and numbers == tuple(sorted(set(numbers))) and least <= numbers[0] and numbers[-1] <= most
-    if not sound or (first is not None and numbers[0] != first) or (last is not None and numbers[-1] != last):
-        ends = f", beginning with {first:g}" if first is not None else f", ending with {last:g}"
-        raise SetupError(f"stt.options.{name}: must be ascending numbers from {least:g} to {most:g} in a text{ends}")
-    return numbers
+        return ()
+    return numbers if numbers == tuple(sorted(set(numbers))) else ()
 
 
 class Whisper:

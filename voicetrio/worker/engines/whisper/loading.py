@@ -12,6 +12,9 @@ from voicetrio.worker.errors import SetupError
 FILES = ("model.bin", "config.json", "tokenizer.json")
 """What a folder must hold; faster-whisper looks for a missing tokenizer in the hub, which is no place for a start-up."""
 
+_CHOSEN_BY_CTRANSLATE2 = ("default", "auto")
+"""Names for a type that the library chooses by itself."""
+
 
 def load(setup: HearingSetup, device_index: int) -> tuple[faster_whisper.WhisperModel, str]:
     """The model and its name for people.
@@ -19,16 +22,7 @@ def load(setup: HearingSetup, device_index: int) -> tuple[faster_whisper.Whisper
     Raises:
         SetupError: the model is not there or cannot be loaded; it names the setting.
     """
-    path, name = _find(setup.model)
-    device = _device(setup.device)
-    if device == "cuda" and not 0 <= device_index < ctranslate2.get_cuda_device_count():
-        raise SetupError(
-            f"stt.options.device_index: must be 0 to {ctranslate2.get_cuda_device_count() - 1}, as many GPUs are there"
-        )
-    compute = setup.compute_type if setup.compute_type != "auto" else ("float16" if device == "cuda" else "int8")
-    if "bfloat16" in compute:
-        # numpy has no such numbers, and encodings pass through it.
-        raise SetupError(f"stt.compute_type: {compute!r} is not supported here; use auto, or float16 in its place")
+    path, name, device, compute = _choose(setup, device_index)
     try:
         model = faster_whisper.WhisperModel(
             path,
@@ -41,6 +35,30 @@ def load(setup: HearingSetup, device_index: int) -> tuple[faster_whisper.Whisper
     except Exception as error:  # whatever the library makes of a broken file, or of a GPU without memory
         raise SetupError(_explain(setup, device, compute, error)) from error
     return model, name
+
+
+def check(setup: HearingSetup, device_index: int) -> str:
+    """The model's name, without loading it. Raises `SetupError` as `load`, for what can be seen so."""
+    _, name, device, compute = _choose(setup, device_index)
+    known = ctranslate2.get_supported_compute_types(device)
+    if compute not in known and compute not in _CHOSEN_BY_CTRANSLATE2:
+        raise SetupError(_wrong_compute_type(device, compute))
+    return name
+
+
+def _choose(setup: HearingSetup, device_index: int) -> tuple[str, str, str, str]:
+    """Where the model lies, its name for people, the device and how it counts there. Raises `SetupError`."""
+    path, name = _find(setup.model)
+    device = _device(setup.device)
+    if device == "cuda" and not 0 <= device_index < ctranslate2.get_cuda_device_count():
+        raise SetupError(
+            f"stt.options.device_index: must be 0 to {ctranslate2.get_cuda_device_count() - 1}, as many GPUs are there"
+        )
+    compute = setup.compute_type if setup.compute_type != "auto" else ("float16" if device == "cuda" else "int8")
+    if "bfloat16" in compute:
+        # numpy has no such numbers, and encodings pass through it.
+        raise SetupError(f"stt.compute_type: {compute!r} is not supported here; use auto, or float16 in its place")
+    return path, name, device, compute
 
 
 def _cores() -> int:
@@ -86,6 +104,10 @@ def _find(model: str) -> tuple[str, str]:
 
 def _explain(setup: HearingSetup, device: str, compute: str, error: Exception) -> str:
     if "compute type" in str(error):
-        known = ", ".join(sorted(ctranslate2.get_supported_compute_types(device)))
-        return f"stt.compute_type: {compute!r} is not possible on {device}; use auto or one of: {known}"
+        return _wrong_compute_type(device, compute)
     return f"stt.model: {setup.model!r} cannot be loaded on {device}: {error}"
+
+
+def _wrong_compute_type(device: str, compute: str) -> str:
+    known = ", ".join(sorted(ctranslate2.get_supported_compute_types(device)))
+    return f"stt.compute_type: {compute!r} is not possible on {device}; use auto or one of: {known}"
