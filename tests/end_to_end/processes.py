@@ -38,6 +38,9 @@ ADMIN_KEY = "a-key-for-the-operator"
 _POLL_S = 0.02
 _MARK = "TEST_PROCESS_MARK"
 
+PASSED_ON = {"VOICETRIO_WORKER__ENVIRONMENT": json.dumps([_MARK])}
+"""Workers and engines do not inherit a server's environment, but for what it names."""
+
 
 class Run:
     """A command that was started with `folder` for its output and its temporary files."""
@@ -55,7 +58,7 @@ class Run:
                 stdout=out,
                 stderr=err,
                 cwd=ROOT,
-                env={**ours, "TMPDIR": str(self.temporary), _MARK: self.mark, **(environment or {})},
+                env={**ours, "TMPDIR": str(self.temporary), _MARK: self.mark, **PASSED_ON, **(environment or {})},
             )
 
     @property
@@ -93,6 +96,10 @@ class Run:
 
     def engine_pids(self) -> list[int]:
         return [pid for pid in self.pids() if b"voicetrio.worker.engine_host" in _command_line(pid)]
+
+    def environment_of(self, pid: int) -> dict[str, str]:
+        variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
+        return dict(one.split("=", 1) for one in variables if "=" in one)
 
     def wait_gone(self, within: float = GONE_S) -> None:
         """Until none of its processes is left."""

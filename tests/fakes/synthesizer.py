@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from voicetrio.core.errors import WorkerError
+from voicetrio.core.errors import WorkerCrashed, WorkerError
 from voicetrio.core.playback import WordMark
 from voicetrio.session.ports import SpeechAudio, SpeechRequest
 
@@ -21,6 +21,8 @@ class FakeSynthesizer:
     """How long it takes to make a character's 100 ms."""
     fail_after_chars: int | None = None
     hang_after_chars: int | None = None
+    crash_after_chars: int | None = None
+    """Its engine dies there, as often as the worker tries."""
     rate: int = RATE
     sound_of: Callable[[str, int], int] | None = None
     """The value of every sample of a character, by the text and its place in it; None: 1."""
@@ -58,6 +60,10 @@ class FakeSpeech:
             raise WorkerError("the synthesis failed")
         if at == len(self._text):
             return None
+        if at == self._owner.crash_after_chars:
+            crash = WorkerCrashed("the engine died of it")
+            crash.text_range = (at, len(self._text))
+            raise crash
         self._position += 1
         samples = self._owner.rate // 10
         sample = 1 if self._owner.sound_of is None else self._owner.sound_of(self._text, at)

@@ -13,18 +13,29 @@ import trio
 
 from tests.simulation.dice import Dice
 from tests.simulation.plan import Plan, WorkerPlan
-from tests.simulation.stream import Stream
+from tests.simulation.stream import Poison, Stream
 from tests.simulation.trace import Trace
-from voicetrio.core.errors import WorkerBusy, WorkerDraining, WorkerUnavailable
+from voicetrio.core.errors import EngineLost, WorkerBusy, WorkerCrashed, WorkerDraining, WorkerUnavailable
 from voicetrio.session.ports import StreamConfig
+
+ENGINE_HANG = 5.5
+"""Seconds until an engine's process that hangs in its work is killed."""
+
+TURN = 0.001
+"""Seconds until an engine gets to what it was given."""
 
 HEALTH_PATIENCE = 2.0
 """Seconds that a worker may hang before no stream is opened there any more."""
 
 
 class Worker:
-    def __init__(self, plan: WorkerPlan) -> None:
+    def __init__(self, plan: WorkerPlan, dice: Dice, nursery: trio.Nursery) -> None:
+        """`nursery` is where its engine is watched."""
         self.plan = plan
+        self._dice = dice
+        self._nursery = nursery
+        self.engine_hung = False
+        self.engine_back_at = 0.0
         self.down = False
         self.silent = False
         """Its streams say nothing."""
@@ -43,14 +54,56 @@ class Worker:
                 for stream in self.streams:
                     stream.drain(seconds)
             case "crash":
-                self.down = True
+                self.down, self.engine_hung = True, False
                 for stream in self.streams:
                     stream.break_off()
                 self.streams.clear()
             case "refuse":
                 self.refusing = True
+            case "engine":
+                self._nursery.start_soon(self._hang_engine, seconds, None)
             case _:
                 self.silent, self.stuck, self.hung_since = True, kind == "stuck", trio.current_time()
+
+    def poisoned(self, stream: Stream, *, after: float, hangs: bool) -> None:
+        """The engine has been given something on this stream that it dies of: when it has done what came before it."""
+        self._nursery.start_soon(self._die, stream, after, hangs)
+
+    async def _die(self, stream: Stream, after: float, hangs: bool) -> None:
+        await trio.sleep_until(max(after, trio.current_time()) + TURN)
+        if stream not in self.streams:
+            return
+        if hangs:
+            await self._hang_engine(ENGINE_HANG, stream)
+        else:
+            self._lose_engine(stream)
+
+    async def _hang_engine(self, seconds: float, stream: Stream | None) -> None:
+        """`stream`: the one whose audio did it; None: the one whose turn it happened to be."""
+        if self.engine_hung or self.engine_back_at > trio.current_time():
+            return
+        self.engine_hung = True
+        for one in self.streams:
+            one.engine_hangs()
+        born = self.engine_back_at
+        await trio.sleep(seconds)
+        if self.engine_hung and born == self.engine_back_at:
+            busy = [one for one in self.streams if one.busy]
+            self._lose_engine(stream or (self._dice.pick(busy) if busy else None))
+
+    def _lose_engine(self, stream: Stream | None) -> None:
+        """Its process is gone. The worker knows of what, as well as it can: what was decoded together is one suspect."""
+        culprits = [] if stream is None else [stream]
+        if stream is not None and self.plan.batched and not stream.alone:
+            culprits = [one for one in self.streams if one.busy and not one.alone]
+        self.engine_hung = False
+        self.engine_back_at = trio.current_time() + self.plan.reload
+        streams, self.streams = self.streams, []
+        for one in streams:
+            died = WorkerCrashed("the engine died of it") if one in culprits else EngineLost("the engine died")
+            one.break_off(died)
+        self.back.set()
+        self.back = trio.Event()
 
     def end(self) -> None:
         if self.draining:
@@ -67,15 +120,19 @@ class Worker:
     @property
     def ready(self) -> bool:
         hung = self.hung_since is not None and trio.current_time() - self.hung_since >= HEALTH_PATIENCE
-        return not self.down and not hung and not self.draining
+        return not self.down and not hung and not self.draining and trio.current_time() >= self.engine_back_at
 
 
 class Fleet:
-    def __init__(self, plan: Plan, trace: Trace) -> None:
+    def __init__(self, plan: Plan, trace: Trace, nursery: trio.Nursery) -> None:
+        """`nursery` is where engines are watched."""
         self._plan = plan
         self._trace = trace
         self._streams = 0
-        self.workers = [Worker(one) for one in plan.workers]
+        self.workers = [
+            Worker(one, Dice(plan.seed, "engine", number), nursery) for number, one in enumerate(plan.workers)
+        ]
+        self._poison = {one.name: Poison(one.poison, one.poison_hangs) for one in plan.callers}
         self.held: Counter[str] = Counter()
         """Streams that each caller's session has open."""
         self.open: dict[str, list[Stream]] = {}
@@ -112,20 +169,21 @@ class Fleet:
         raise failure
 
     @asynccontextmanager
-    async def open_stream(self, caller: str) -> AsyncIterator[Stream]:
+    async def open_stream(self, caller: str, *, alone: bool) -> AsyncIterator[Stream]:
         await trio.lowlevel.checkpoint()
         worker = self._choose(caller)
         with trio.fail_after(120):  # so long that only a session without patience of its own meets it
-            while worker.silent:
+            while worker.silent or worker.engine_hung:
                 await worker.back.wait()
         await trio.sleep(worker.plan.opening)
-        if worker.down or worker.draining:
+        if worker.down or worker.draining or trio.current_time() < worker.engine_back_at:
             self._refuse(caller, WorkerUnavailable("the worker is gone, or about to be"))
         if len(worker.streams) >= worker.plan.slots:
             self._refuse(caller, WorkerBusy("no slot is free"))
         self._streams += 1
         dice = Dice(self._plan.seed, "stream", self._streams)
-        stream = Stream(worker, worker.plan, dice, caller, self._trace)
+        poison = self._poison[caller]
+        stream = Stream(worker, worker.plan, dice, caller, self._trace, alone=alone, poison=poison)
         worker.streams.append(stream)
         self.held[caller] += 1
         self.open.setdefault(caller, []).append(stream)
@@ -160,4 +218,4 @@ class SimulatedRecognizer:
         return ("en", "de")
 
     def open_stream(self, config: StreamConfig) -> AbstractAsyncContextManager[Stream]:
-        return self._fleet.open_stream(self._caller)
+        return self._fleet.open_stream(self._caller, alone=config.alone)

@@ -14,7 +14,8 @@ class Outage:
     """Seconds from the start of the run."""
     kind: str
     """`crash` (streams break, nobody answers), `hang` (audio is taken, nothing is said), `stuck` (nothing is taken
-    either), `refuse` (no new stream), `drain` (no new stream, and at the end those that are left are cut)."""
+    either), `refuse` (no new stream), `drain` (no new stream, and at the end those that are left are cut), `engine` (the
+    engine's process hangs in native code, and is killed and started again at the end)."""
     seconds: float
 
 
@@ -38,6 +39,10 @@ class WorkerPlan:
     """Probability that a final may overtake, or be overtaken by, its neighbours."""
     bogus: float = 0.0
     """Probability, for each message, of an answer about a segment that is not, or is not yet, to be answered."""
+    batched: bool = False
+    """Whether its engine works on all streams together, so that nobody knows which of them has crashed it."""
+    reload: float = 0.5
+    """Seconds until an engine's process that died is there again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class VoicePlan:
     """Seconds to make the 100 ms of audio of a character."""
     fail_after_chars: int | None = None
     hang_after_chars: int | None = None
+    crash_after_chars: int | None = None
+    """Its engine dies of each text, however often it is tried."""
     rate: int = 24_000
     """Hertz; other than the client's, the session resamples it."""
 
@@ -132,6 +139,10 @@ class CallerPlan:
     leaves: str
     """The last thing it does: `close`, `cancel`, `vanish`, or `stay` until the session ends by itself."""
     agent: AgentPlan = AgentPlan()
+    poison: tuple[int, ...] = ()
+    """Values on its tape that an engine dies of, when it hears them."""
+    poison_hangs: bool = False
+    """Whether the engine hangs then, and is killed, instead of crashing."""
     temporary: bool = False
     """Whether its session id is one that it made up."""
     greeting: str = ""

@@ -18,6 +18,12 @@ DRAIN_SHARE = 0.4
 REFUSAL_MAX = 4.0
 """Seconds that the workers of a gentle run may be full: a session that was never heard waits 5 s, and then it ends."""
 
+POISON_SHARE = 0.15
+"""Of callers whose audio kills engines."""
+
+ENGINE_HANG = (5.0, 8.0)
+"""Seconds until a hung engine process is noticed and killed: 5.5, and 2.5 more where nobody had given it work yet."""
+
 RATES = (24_000, 24_000, 24_000, 24_000, 16_000, 22_050)
 """Hertz of what a synthesiser makes; a client gets 24 kHz."""
 
@@ -30,12 +36,17 @@ def make_plan(seed: int) -> Plan:
     mood = GENTLE if dice.chance(GENTLE_SHARE) else WILD
     callers = dice.pick((1, 1, 1, 1, 1, 1, 2, 3))
     workers = _roll_drains(Dice(seed, "drains"), mood, _roll_workers(Dice(seed, "workers"), mood, callers))
+    workers = _roll_engines(Dice(seed, "engines"), mood, workers)
     calm = mood == GENTLE and all(not one.outages and one.final_delay[1] < 1.5 for one in workers)
+    troubled = mood == GENTLE and any(one.outages for one in workers)
     return Plan(
         seed=seed,
         mood=mood,
         workers=workers,
-        callers=tuple(_roll_caller(seed, mood, number, alone=callers == 1, calm=calm) for number in range(callers)),
+        callers=tuple(
+            _roll_caller(seed, mood, number, alone=callers == 1, calm=calm, troubled=troubled)
+            for number in range(callers)
+        ),
         limits={**_roll_limits(dice, mood), **roll_talk_limits(Dice(seed, "talk"), gentle=mood == GENTLE)},
         server_stops_at=dice.seconds(0, 25) if mood == WILD and dice.chance(0.08) else None,
     )
@@ -106,6 +117,30 @@ def _roll_drains(dice: Dice, mood: str, workers: tuple[WorkerPlan, ...]) -> tupl
     return tuple(replace(one, outages=tuple(map(roll, one.outages))) for one in workers)
 
 
+def _roll_engines(dice: Dice, mood: str, workers: tuple[WorkerPlan, ...]) -> tuple[WorkerPlan, ...]:
+    """Processes of engines, and how they fail. In a gentle run, one of them hangs only where there is no other trouble."""
+    workers = tuple(replace(one, batched=dice.chance(0.4), reload=dice.seconds(0.1, 1.5)) for one in workers)
+    troubled = any(one.outages for one in workers)
+    if not dice.chance(0.25) or (mood == GENTLE and troubled):
+        return workers
+    chosen = dice.randrange(len(workers))
+    if workers[chosen].outages:
+        return workers
+    hang = Outage(dice.seconds(0, 12), "engine", dice.seconds(*ENGINE_HANG))
+    return tuple(replace(one, outages=(hang,)) if number == chosen else one for number, one in enumerate(workers))
+
+
+def _roll_poison(dice: Dice, tape: list[tuple[str, int]], first_value: int) -> tuple[int, ...]:
+    """A millisecond of one or two of the tape's words."""
+    words, value = [], first_value
+    for kind, ms in tape:
+        if kind == "word":
+            words.append((value, ms))
+            value += ms + 1
+    chosen = [dice.pick(words) for _ in range(dice.pick((1, 1, 2)))] if words else []
+    return tuple(sorted({first + dice.randrange(ms) for first, ms in chosen}))
+
+
 def _wild_outages(dice: Dice, workers: int) -> list[list[Outage]]:
     outages: list[list[Outage]] = []
     for _ in range(workers):
@@ -119,7 +154,7 @@ def _wild_outages(dice: Dice, workers: int) -> list[list[Outage]]:
     return outages
 
 
-def _roll_caller(seed: int, mood: str, number: int, *, alone: bool, calm: bool) -> CallerPlan:
+def _roll_caller(seed: int, mood: str, number: int, *, alone: bool, calm: bool, troubled: bool) -> CallerPlan:
     dice, own = Dice(seed, "caller", number), Dice(seed, "talk", number)
     tape = roll_tape(dice, dice.ms(800, 9000 if alone else 3500))
     talk: Events = []
@@ -128,10 +163,14 @@ def _roll_caller(seed: int, mood: str, number: int, *, alone: bool, calm: bool) 
         tape, talk = roll_talk(own, own.ms(800, 7000 if alone else 3500))
     talks = dice.chance(0.4)
     gentle = mood == GENTLE
+    toxic = Dice(seed, "poison", number)
+    first_value = 1 + number * VALUES_PER_CALLER
     return CallerPlan(
         name=f"caller{number}",
         joins_at=0.0 if alone else dice.seconds(0, 3),
-        first_value=1 + number * VALUES_PER_CALLER,
+        first_value=first_value,
+        poison=_roll_poison(toxic, tape, first_value) if toxic.chance(POISON_SHARE) and not troubled else (),
+        poison_hangs=toxic.chance(0.3),
         stretches=tuple(tape),
         config={**_roll_config(dice, gentle=gentle), **(roll_talk_config(own) if conversing else {})},
         frame_ms=dice.pick((100, 100, 100, 60, 50, 50, 37, 200, 500, 1500, 20)),
@@ -142,6 +181,7 @@ def _roll_caller(seed: int, mood: str, number: int, *, alone: bool, calm: bool) 
         voice=replace(
             VoicePlan(seconds_per_char=dice.pick((0.0, 0.02, 0.15))) if gentle else _wild_voice(dice),
             rate=own.pick(RATES),
+            crash_after_chars=toxic.pick((None, None, None, toxic.randrange(10))) if not gentle else None,
         ),
         steps=tuple(roll_steps(dice, mood, tape, talk, talks=talks, calm=calm)),
         leaves="close" if gentle else dice.pick(("close", "close", "close", "cancel", "vanish", "stay")),

@@ -78,7 +78,7 @@ def run_seed(seed: int, *, plan: Plan | None = None) -> Report:
 async def _simulate(run: Run) -> None:
     with trio.move_on_after(VIRTUAL_LIMIT) as limit:
         async with trio.open_nursery() as nursery:
-            fleet = Fleet(run.plan, run.trace)
+            fleet = Fleet(run.plan, run.trace, nursery)
             run.door = Door(run.plan, fleet, run.trace, nursery)
             run.fleet = fleet
             nursery.start_soon(fleet.run)

@@ -19,8 +19,17 @@ from voicetrio.core.hypothesis import Draining, Hypothesis, Word, Working
 if TYPE_CHECKING:
     from tests.simulation.fleet import Worker
 
+BELIEVED = 2.0
+"""Seconds for which a worker says that an engine works which does nothing any more."""
+
 WORKING_INTERVAL = 0.5
 """Seconds between signs of life, as the real worker gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    values: tuple[int, ...] = ()
+    hangs: bool = False
 
 
 @dataclass(slots=True)
@@ -34,7 +43,10 @@ class _Heard:
 
 
 class Stream:
-    def __init__(self, worker: "Worker", plan: WorkerPlan, dice: Dice, caller: str, trace: Trace) -> None:
+    def __init__(
+        self, worker: "Worker", plan: WorkerPlan, dice: Dice, caller: str, trace: Trace, *, alone: bool, poison: Poison
+    ) -> None:
+        """`poison`: what an engine dies of when it hears it here."""
         self._worker = worker
         self._plan = plan
         self._dice = dice
@@ -45,7 +57,11 @@ class Stream:
         self._count = 0
         self._last_final_due = 0.0
         self._news = trio.Event()
-        self._broken = False
+        self._broken: WorkerUnavailable | None = None
+        self._dying = False
+        """Whether it has had something that its engine dies of."""
+        self.alone = alone
+        self._poison = poison
         self._owed: set[int] = set()
         self._delivered = 0
 
@@ -83,9 +99,22 @@ class Stream:
         self._trace.note(self._caller, "cut by drain")
         self.break_off()
 
-    def break_off(self) -> None:
-        self._broken = True
+    def break_off(self, why: WorkerUnavailable | None = None) -> None:
+        self._broken = why or WorkerUnavailable("the worker is gone")
         self.wake()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is audio of a segment that has not had its final."""
+        return any(segment_id > self._delivered for segment_id in self._heard)
+
+    def engine_hangs(self) -> None:
+        """What it would have said it does not say; for a while, its worker believes that it works."""
+        self._replies = [one for one in self._replies if isinstance(one[2], Draining)]
+        heapq.heapify(self._replies)
+        if self.busy:
+            for number in range(1, int(BELIEVED / WORKING_INTERVAL) + 1):
+                self._reply(number * WORKING_INTERVAL, Working(max(self._heard)))
 
     # -- the session's side -----------------------------------------------------------------------------------------
 
@@ -108,6 +137,14 @@ class Stream:
             read_pieces(pcm, start_sample, heard.pieces)
         except Misaligned as error:
             self._trace.note(self._caller, "anomaly", str(error))
+        if self._dying:
+            return
+        if any(piece.first <= value < piece.stop for piece in heard.pieces for value in self._poison.values):
+            self._dying = True
+            self._trace.note(self._caller, "poisoned", segment_id)
+            self._worker.poisoned(self, after=self._last_final_due, hangs=self._poison.hangs)
+            await trio.lowlevel.checkpoint()
+            return
         every = self._plan.partial_every
         if every and heard.messages % every == 0:
             self._reply(0.02, self._hypothesis(segment_id, heard, final=False))
@@ -151,7 +188,7 @@ class Stream:
                     self._delivered = reply.segment_id
                     self._owed.discard(reply.segment_id)
                 return reply
-        raise WorkerUnavailable("the worker is gone")
+        raise self._broken
 
     # -- the worker's side ------------------------------------------------------------------------------------------
 
@@ -160,9 +197,11 @@ class Stream:
         while self._worker.stuck and not self._broken:
             await self._news.wait()
         if self._broken:
-            raise WorkerUnavailable("the worker is gone")
+            raise self._broken
 
     def _reply(self, delay: float, reply: Hypothesis | Working | Draining) -> None:
+        if self._worker.engine_hung and isinstance(reply, Hypothesis):
+            return
         self._count += 1
         heapq.heappush(self._replies, (trio.current_time() + delay, self._count, reply))
         self.wake()

@@ -22,6 +22,7 @@ def make_voice(plan: VoicePlan) -> FakeSynthesizer:
         seconds_per_char=plan.seconds_per_char,
         fail_after_chars=plan.fail_after_chars,
         hang_after_chars=plan.hang_after_chars,
+        crash_after_chars=plan.crash_after_chars,
         rate=plan.rate,
         sound_of=sound_of,
     )

@@ -9,6 +9,7 @@
     |   +-- WorkerUnavailable       nobody answers there; another worker, or the same one later, may
     |   |   +-- WorkerDraining      it answers, and is about to end: its stream was left for another worker's
     |   |   +-- WorkerCrashed       its engine died of what it was given, or of what others gave it at the same time
+    |   |   +-- EngineLost          its engine died of something else
     |   +-- WorkerBusy              no slot is free
     |   +-- WorkerRejected          the request itself cannot be served (an unknown voice or language)
     +-- AgentError                  an agent refused, failed or fell silent: told to the client by its code
@@ -69,6 +70,10 @@ class WorkerCrashed(WorkerUnavailable):
 
     text_range: tuple[int, int] | None = None
     """Of an engine that speaks: the characters of the request's text that it died of, from and up to; None: not known."""
+
+
+class EngineLost(WorkerUnavailable):
+    """The engine's process died, of something else than what this call had given it. It has all to be given again."""
 
 
 class WorkerBusy(WorkerError):

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import trio
 
 from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits
-from voicetrio.core.errors import WorkerBusy, WorkerCrashed, WorkerError, WorkerRejected
+from voicetrio.core.errors import EngineLost, WorkerBusy, WorkerCrashed, WorkerError, WorkerRejected
 from voicetrio.core.ring import RingBuffer
 from voicetrio.core.segments import Segments
 from voicetrio.core.wal import WriteAheadLog
@@ -217,7 +217,7 @@ class Recognition:
 
         Raises the last `WorkerError` when, for the recovery timeout since the first failure, none gave a final or got
         further than those before it, and none did well for that long either; `WorkerBusy` sooner, if the session never
-        had a stream. Engines that die are no such failure: how often they may is counted, see `_note_crash`.
+        had a stream. An engine that dies is no such failure: how often one may is counted, by the segment that it dies of.
         """
         failing_since: float | None = None
         busy_since: float | None = None
@@ -237,8 +237,8 @@ class Recognition:
             except WorkerRejected:
                 raise
             except WorkerError as error:
-                crashed = isinstance(error, WorkerCrashed)
-                if crashed and self._segments.pending:
+                crashed = isinstance(error, WorkerCrashed | EngineLost)
+                if isinstance(error, WorkerCrashed) and self._segments.pending:
                     self._note_crash(error)
                 if not self._segments.pending:
                     return

@@ -17,8 +17,8 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 from grpclib.server import Stream
 from h2.exceptions import ProtocolError
 
-from voicetrio.core.errors import WorkerBusy, WorkerCrashed, WorkerError, WorkerRejected, WorkerUnavailable
-from voicetrio.worker.errors import EngineLost, NotServed, first_leaf
+from voicetrio.core.errors import EngineLost, WorkerBusy, WorkerCrashed, WorkerError, WorkerRejected, WorkerUnavailable
+from voicetrio.worker.errors import NotServed, first_leaf
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
@@ -29,8 +29,8 @@ _STATUS: dict[type[WorkerError], Status] = {
     WorkerBusy: Status.RESOURCE_EXHAUSTED,
     WorkerRejected: Status.INVALID_ARGUMENT,
     WorkerUnavailable: Status.UNAVAILABLE,
-    EngineLost: Status.UNAVAILABLE,
     WorkerCrashed: Status.ABORTED,
+    EngineLost: Status.DATA_LOSS,
     NotServed: Status.UNIMPLEMENTED,
 }
 

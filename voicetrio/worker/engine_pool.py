@@ -8,8 +8,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import trio
 
+from voicetrio.core.errors import WorkerUnavailable
 from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, StreamOptions
-from voicetrio.worker.errors import EngineLost, SetupError, first_leaf
+from voicetrio.worker.errors import SetupError, first_leaf
 from voicetrio.worker.hearing_process import HearingProcess
 from voicetrio.worker.recognition import RecognitionStream
 
@@ -32,7 +33,7 @@ class EnginePool:
         """As `Recognition.open_stream`. A stream stays on its process; it ends when that dies."""
         up = [process for process in self._processes if process.is_up]
         if not up:
-            raise EngineLost("all of the engine's processes died and are being restarted")
+            raise WorkerUnavailable("all of the engine's processes died and are being restarted")
         return min(up, key=lambda process: (not process.works, process.streams)).open_stream(options)
 
 

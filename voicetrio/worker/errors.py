@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from voicetrio.core.errors import VoicetrioError, WorkerError, WorkerUnavailable
+from voicetrio.core.errors import VoicetrioError, WorkerError
 
 ErrorT = TypeVar("ErrorT", bound=Exception)
 
@@ -13,10 +13,6 @@ class SetupError(VoicetrioError):
 
 class NotServed(WorkerError):
     """The worker was not given an engine for what the call asks."""
-
-
-class EngineLost(WorkerUnavailable):
-    """The engine's process died, of something else than what this call had given it."""
 
 
 def first_leaf(group: ExceptionGroup[ErrorT]) -> ErrorT:

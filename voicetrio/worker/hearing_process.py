@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from voicetrio.core.errors import WorkerUnavailable
 from voicetrio.worker.engine_link import EngineLink
 from voicetrio.worker.engine_process import EngineProcess
 from voicetrio.worker.engines.contract import HearingDescription, HearingSetup, SpeakingDescription, StreamOptions
-from voicetrio.worker.errors import EngineLost
 from voicetrio.worker.recognition import LinkedStream, RecognitionStream
 
 
@@ -28,7 +28,7 @@ class HearingProcess(EngineProcess[EngineLink, HearingDescription]):
         """As `Recognition.open_stream`, on this process."""
         link = self._link
         if link is None:
-            raise EngineLost("the engine's process died and is being restarted")
+            raise WorkerUnavailable("the engine's process died and is being restarted")
         stream_id = next(self._ids)
         try:
             await link.open(stream_id, options)

@@ -11,10 +11,10 @@ from collections import deque
 import structlog
 import trio
 
-from voicetrio.core.errors import WorkerCrashed, WorkerUnavailable
+from voicetrio.core.errors import EngineLost, WorkerCrashed, WorkerUnavailable
 from voicetrio.worker.activity import Activity
 from voicetrio.worker.engines.contract import HearingDescription, SpeakingDescription
-from voicetrio.worker.errors import EngineLost, SetupError
+from voicetrio.worker.errors import SetupError
 from voicetrio.worker.host_messages import (
     CannotLoad,
     Close,

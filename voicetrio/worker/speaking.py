@@ -14,11 +14,10 @@ from typing import TypeAlias
 
 import structlog
 
-from voicetrio.core.errors import WorkerCrashed, WorkerRejected
+from voicetrio.core.errors import EngineLost, WorkerCrashed, WorkerRejected
 from voicetrio.v1 import worker_pb2 as pb
 from voicetrio.worker.edge import Call
 from voicetrio.worker.engines.contract import PieceRequest, SpokenChunk
-from voicetrio.worker.errors import EngineLost
 from voicetrio.worker.slots import Slots
 from voicetrio.worker.synthesis import Synthesis
 from voicetrio.worker.text_pieces import TextPiece, text_pieces

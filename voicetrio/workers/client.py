@@ -21,7 +21,7 @@ from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 from grpclib.health.v1.health_grpc import HealthStub
 from grpclib.health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from voicetrio.core.errors import WorkerBusy, WorkerCrashed, WorkerRejected, WorkerUnavailable
+from voicetrio.core.errors import EngineLost, WorkerBusy, WorkerCrashed, WorkerRejected, WorkerUnavailable
 from voicetrio.core.hypothesis import Architecture, Draining, Hypothesis, Word, Working
 from voicetrio.core.playback import WordMark
 from voicetrio.session.ports import SpeechAudio, SpeechRequest, StreamConfig
@@ -62,6 +62,8 @@ def _translated(address: str) -> Iterator[None]:
                 raise WorkerRejected(message) from error
             case Status.ABORTED:
                 raise WorkerCrashed(message) from error
+            case Status.DATA_LOSS:
+                raise EngineLost(message) from error
             case _:
                 raise WorkerUnavailable(f"worker at {address}: {message}") from error
     except (StreamTerminatedError, ProtocolError, OSError) as error:

@@ -10,6 +10,7 @@ from tests.simulation.checkers.barging import check_barging
 from tests.simulation.checkers.bounds import check_bounds
 from tests.simulation.checkers.conversation import check_conversation
 from tests.simulation.checkers.dialogue import check_dialogue
+from tests.simulation.checkers.engines import check_engines
 from tests.simulation.checkers.fleet import check_fleet
 from tests.simulation.checkers.hearing import check_hearing
 from tests.simulation.checkers.listening import check_listening
@@ -38,6 +39,7 @@ CHECKERS: tuple[Checker, ...] = (
     check_listening,
     check_barging,
     check_fleet,
+    check_engines,
 )
 
 

@@ -22,6 +22,7 @@ def check_bounds(story: Story) -> Iterator[str]:
     if room.inside.ear.muted or len(story.notes("mute")) != len(story.notes("unmute")):
         yield "it is still muted in the end"
     if story.gentle:
-        yield from (f"a gentle run has an error: {message}" for message in story.got("error"))
+        errors = [one for one in story.got("error") if not (story.plan.poison and one["code"] == "recognizer_failed")]
+        yield from (f"a gentle run has an error: {message}" for message in errors)
         if story.end != ("client_closed", 1000):
             yield f"a gentle run ended with {story.end}"
