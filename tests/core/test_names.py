@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicetrio.core.names import find_model, knows_voice
+from voicetrio.core.names import find_model
 
 KNOWN = ("faster-whisper small", "faster-whisper large-v3", "sherpa-onnx org/streaming zipformer", "pocketsphinx en-us")
 
@@ -34,9 +34,3 @@ def test_an_engine_without_a_model_is_found_by_its_name_only():
 
 def test_what_could_be_an_engine_or_a_model_is_the_engine():
     assert find_model("tiny", ("whisper tiny", "tiny large")) == "tiny large"
-
-
-def test_a_voice_is_known_by_its_name_with_a_variant_or_by_its_language():
-    known = ("en-us", "de", "en_US-lessac-medium")
-    assert all(knows_voice(voice, known) for voice in ("en-us", "EN-US+f3", "en", "de", "en_US-lessac-medium"))
-    assert not any(knows_voice(voice, known) for voice in ("fr", "us", "en-gb"))

@@ -9,6 +9,7 @@ import trio
 
 from voicetrio.core.errors import WorkerCrashed, WorkerError
 from voicetrio.core.playback import WordMark
+from voicetrio.core.voices import KnownVoice
 from voicetrio.session.ports import SpeechAudio, SpeechRequest
 
 RATE = 24_000
@@ -29,8 +30,8 @@ class FakeSynthesizer:
     open_calls: int = 0
     asked: list[SpeechRequest] = field(default_factory=list)
 
-    def voices(self) -> tuple[str, ...]:
-        return ("anna", "bert")
+    def voices(self) -> tuple[KnownVoice, ...]:
+        return (KnownVoice("anna", ("en-us",)), KnownVoice("bert", ("de",)))
 
     @asynccontextmanager
     async def open_speech(self, request: SpeechRequest) -> AsyncIterator["FakeSpeech"]:

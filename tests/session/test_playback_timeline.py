@@ -15,6 +15,7 @@ from tests.fakes.agent import FakeAgent
 from tests.fakes.audio import word
 from tests.fakes.client import open_client
 from voicetrio.core.config import SessionConfig
+from voicetrio.core.voices import KnownVoice
 from voicetrio.session.ports import SpeechAudio, SpeechRequest
 
 RATE = 48_000
@@ -34,7 +35,7 @@ class Replay:
         self.open_calls = 0
         self.ended_at: list[float] = []
 
-    def voices(self) -> tuple[str, ...]:
+    def voices(self) -> tuple[KnownVoice, ...]:
         return ()
 
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import pytest
 
+from voicetrio.core.errors import WorkerRejected
 from voicetrio.worker.engines.contract import PieceRequest, SpeakingSetup
 from voicetrio.worker.engines.espeak import Espeak, open_espeak
 
@@ -39,6 +40,34 @@ def test_a_speed_is_what_it_says_over_its_whole_range(engine, voice):
         assert [offset for offset, _ in its_marks] == [offset for offset, _ in marks]
         # A fast speaker shortens the pause at the end more than the words, and not all words alike.
         assert _places(its_marks) == pytest.approx(_places(marks), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "file"),
+    [
+        ("en-US", "gmw/en-US"),
+        ("en_us+f3", "gmw/en-US+f3"),
+        ("pt-PT", "roa/pt"),
+        ("es-MX", "roa/es-419"),
+        ("es-AR", "roa/es"),
+        ("zh", "sit/cmn"),
+        ("zh-HK", "sit/yue"),
+        ("no", "gmq/nb"),
+        ("ja-JP", "jpx/ja"),
+        ("en-AU", "gmw/en"),
+        ("en-gb-scotland", "gmw/en-GB-scotland"),
+    ],
+)
+def test_a_voice_is_asked_for_by_any_tag_of_its_language(engine, wanted, file):
+    assert engine.resolve_voice(wanted) == file
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"), [("xx", "unknown voice 'xx'"), ("en-uss", "there are en-us,"), ("en-us+ff", "there are f")]
+)
+def test_a_voice_that_there_is_not_is_refused_with_others(engine, wanted, told):
+    with pytest.raises(WorkerRejected, match=told):
+        engine.resolve_voice(wanted)
 
 
 def _places(marks: list[tuple[int, int]]) -> list[float]:

@@ -1,4 +1,4 @@
-"""The names by which a client chooses what hears and what speaks, and how freely they may be written. Pure matching."""
+"""The names by which a client chooses what hears, and how freely they may be written. Pure matching."""
 
 from collections.abc import Sequence
 
@@ -28,9 +28,3 @@ def _is_engine(sought: str, name: str) -> bool:
 
 def _is_model(sought: str, name: str) -> bool:
     return sought != "" and sought == name.partition(" ")[2]
-
-
-def knows_voice(voice: str, known: Sequence[str]) -> bool:
-    """Whether `voice` is one of these names, one with a variant (`en-us+f3`), or a language that one speaks (`en`)."""
-    name = voice.partition("+")[0].casefold()
-    return any(name in (one.casefold(), one.casefold().partition("-")[0]) for one in known)

@@ -26,8 +26,9 @@ from voicetrio.core.messages import (
     UserMessage,
     parse_client_message,
 )
-from voicetrio.core.names import find_model, knows_voice
+from voicetrio.core.names import find_model
 from voicetrio.core.ring import SAMPLE_BYTES
+from voicetrio.core.voices import knows_voice, near
 from voicetrio.session.ear import Ear
 from voicetrio.session.line import Attachment
 from voicetrio.session.ports import Recognizer, Synthesizer
@@ -269,7 +270,7 @@ class Intake:
     def _check_voice(self, field: str, voice: str | None) -> None:
         known = self._synthesizer.voices()
         if voice and known and not knows_voice(voice, known):
-            some = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+            some = near(voice, [one.name for one in known])
             raise RemoteError("unknown_voice", f"{field}: not known to this server's engine, which has: {some}")
 
 

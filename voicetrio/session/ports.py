@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from voicetrio.core.errors import VoicetrioError
 from voicetrio.core.hypothesis import Architecture, Draining, Hypothesis, Working
 from voicetrio.core.playback import WordMark
+from voicetrio.core.voices import KnownVoice
 
 
 class LinkLost(VoicetrioError):
@@ -143,7 +144,7 @@ class SpeechStream(Protocol):
 
 
 class Synthesizer(Protocol):
-    def voices(self) -> tuple[str, ...]:
+    def voices(self) -> tuple[KnownVoice, ...]:
         """Names that the workers know; empty while no worker is known."""
         ...
 

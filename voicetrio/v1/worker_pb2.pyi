@@ -57,12 +57,14 @@ class TextToSpeechDescription(_message.Message):
     def __init__(self, engine: _Optional[str] = ..., voices: _Optional[_Iterable[_Union[Voice, _Mapping]]] = ..., default_voice: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., word_marks: _Optional[bool] = ..., slots: _Optional[int] = ..., slots_in_use: _Optional[int] = ...) -> None: ...
 
 class Voice(_message.Message):
-    __slots__ = ("name", "language")
+    __slots__ = ("name", "language", "languages")
     NAME_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGES_FIELD_NUMBER: _ClassVar[int]
     name: str
     language: str
-    def __init__(self, name: _Optional[str] = ..., language: _Optional[str] = ...) -> None: ...
+    languages: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., language: _Optional[str] = ..., languages: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TranscribeRequest(_message.Message):
     __slots__ = ("config", "segment_start", "audio", "segment_end")

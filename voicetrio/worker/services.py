@@ -85,7 +85,10 @@ def _description(rooms: Rooms) -> pb.Description:
         description.tts.CopyFrom(
             pb.TextToSpeechDescription(
                 engine=speaks.engine,
-                voices=[pb.Voice(name=voice.name, language=voice.language) for voice in speaks.voices],
+                voices=[
+                    pb.Voice(name=voice.name, language=voice.language, languages=(voice.language, *voice.also))
+                    for voice in speaks.voices
+                ],
                 default_voice=speaks.default_voice,
                 sample_rate_hz=speaks.sample_rate,
                 word_marks=speaks.word_marks,

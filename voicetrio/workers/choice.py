@@ -11,7 +11,7 @@ others: it may be frozen.
 import random
 from collections.abc import Callable, Sequence
 
-from voicetrio.core.names import knows_voice
+from voicetrio.core.voices import least_distance
 from voicetrio.workers.member import Member, Slots
 
 
@@ -25,16 +25,17 @@ def in_order(candidates: Sequence[Member], slots_of: Callable[[Member], Slots], 
 
 
 def that_speak(voice: str, members: Sequence[Member]) -> list[Member]:
-    """Those that are ready and have this voice; by its exact name, if one has that, and else as `knows_voice` reads it.
+    """Those that are ready and have this voice; those that come nearest to what is asked for (`core.voices`).
 
     Without a voice: the first, and those that would speak in the same voice.
     """
     ready = [member for member in members if member.ready and member.description.HasField("tts")]
     if not voice:
         return [one for one in ready if _own_voice(one) == _own_voice(ready[0])]
-    exact = [one for one in ready if voice in one.voices]
+    distances = {id(one): least_distance(voice, one.voices) for one in ready}
+    least = min((one for one in distances.values() if one is not None), default=None)
     # A worker that names no voices decides by itself, as one does that is of another version.
-    return exact or [one for one in ready if not one.voices or knows_voice(voice, one.voices)] or ready[:1]
+    return [one for one in ready if distances[id(one)] == least or (not one.voices and least != 0)] or ready[:1]
 
 
 def _own_voice(member: Member) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+from voicetrio.core.voices import KnownVoice
 from voicetrio.session.overview import WorkerOverview, WorkerState
 from voicetrio.v1 import worker_pb2 as pb
 from voicetrio.workers.client import WorkerClient, worker_name
@@ -66,6 +67,7 @@ class Member:
     """Whether a call has failed there since it last answered a look: others are asked first."""
     frozen: bool = False
     """Whether it has answered nothing at all, on any call, for the whole of the last look."""
+    voices: tuple[KnownVoice, ...] = ()
     stt: Slots = field(default_factory=Slots)
     tts: Slots = field(default_factory=Slots)
     recoveries: int = 0
@@ -88,13 +90,11 @@ class Member:
         """Engine and model; empty: it does not hear, or is not known yet."""
         return f"{self.description.stt.engine} {self.description.stt.model}".strip()
 
-    @property
-    def voices(self) -> tuple[str, ...]:
-        return tuple(voice.name for voice in self.description.tts.voices)
-
     def learn(self, description: pb.Description, *, held_before: tuple[int, int]) -> None:
         """Take the worker's description, which was asked for when `held_before` calls, of stt and of tts, were open."""
         self.description = description
+        # A worker of an older version names no languages.
+        self.voices = tuple(KnownVoice(one.name, tuple(one.languages)) for one in description.tts.voices)
         stt, tts = description.stt, description.tts
         self.stt.learn(stt.slots, stt.slots_in_use, held_before=held_before[0])
         self.tts.learn(tts.slots, tts.slots_in_use, held_before=held_before[1])

@@ -17,6 +17,7 @@ import trio_asyncio
 
 from voicetrio.core.errors import WorkerBusy, WorkerDraining, WorkerError, WorkerRejected, WorkerUnavailable
 from voicetrio.core.names import find_model
+from voicetrio.core.voices import KnownVoice
 from voicetrio.session.overview import WorkerOverview, WorkerState
 from voicetrio.session.ports import RecognizerStream, SpeechRequest, SpeechStream, StreamConfig
 from voicetrio.workers.choice import in_order, that_speak
@@ -76,7 +77,7 @@ class Pool:
         members = (member for member in self.members if name is not None and member.model == name)
         return tuple(dict.fromkeys(language for one in members for language in one.description.stt.languages))
 
-    def voices(self) -> tuple[str, ...]:
+    def voices(self) -> tuple[KnownVoice, ...]:
         return tuple(dict.fromkeys(voice for member in self.members for voice in member.voices))
 
     def overview(self) -> tuple[WorkerOverview, ...]:

@@ -185,6 +185,8 @@ class Voice:
     name: str
     language: str
     """BCP 47, such as "en-gb"."""
+    also: tuple[str, ...] = ()
+    """Other tags by which it may be asked for."""
 
 
 @dataclass(frozen=True, slots=True)

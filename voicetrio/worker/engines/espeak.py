@@ -4,13 +4,13 @@ The text is spoken as it is written: markup and phoneme codes in it are read out
 together ("a while") have one mark, at the first of them.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from voicetrio.core.errors import WorkerRejected, WorkerUnavailable
 from voicetrio.core.playback import WordMark
 from voicetrio.core.tempo import Tempo
+from voicetrio.core.voices import languages_meant, near, normal, speaks
 from voicetrio.worker.engines.contract import PieceRequest, SpeakingDescription, SpeakingSetup, SpokenChunk, Voice
 from voicetrio.worker.engines.espeak_library import EspeakLibrary, InstalledVoice, WordEvent
 from voicetrio.worker.engines.options import check_all, read_options
@@ -23,8 +23,6 @@ RATE_MIN = 80
 """The library's own limit, which speeds below 0.46 would need less than."""
 FACTOR_TOLERANCE = 0.03
 """Of the length that a speed stands for: nobody hears more or less than that."""
-
-_REJECTION_EXAMPLES = 6
 
 
 def open_espeak(setup: SpeakingSetup) -> "Espeak":
@@ -53,19 +51,21 @@ class Espeak:
             raise SetupError(f"tts.voice: {error}") from error
         self.description = SpeakingDescription(
             engine="espeak-ng",
-            voices=tuple(Voice(name, voice.languages[0][0]) for name, voice in sorted(self._voices.items())),
+            voices=tuple(_described(name, voice) for name, voice in sorted(self._voices.items())),
             default_voice=default_voice,
             sample_rate=library.sample_rate,
             word_marks=True,
         )
 
     def resolve_voice(self, wanted: str) -> str:
-        """A name ("en-gb-scotland") or a language ("en"), perhaps with one of the library's variants ("en-us+f3")."""
+        """A name ("en-gb-scotland") or a language ("en", "pt_PT"), perhaps with a variant of the library's ("en-us+f3")."""
         base, plus, variant = (wanted or self.description.default_voice).partition("+")
-        base = base.lower().replace("_", "-")
-        voice = self._voices.get(base) or self._speaker_of(base)
-        if voice is None or (plus and variant not in self._library.variants):
-            raise WorkerRejected(f"unknown voice {wanted[:64]!r}; there are {', '.join(self._similar(base))}, and more")
+        voice = self._voices.get(normal(base)) or self._speaker_of(languages_meant(base))
+        if voice is None:
+            raise WorkerRejected(f"unknown voice {wanted[:64]!r}; there are {near(base, list(self._voices))}")
+        if plus and variant not in self._library.variants:
+            some = near(variant, sorted(self._library.variants))
+            raise WorkerRejected(f"unknown variant of a voice in {wanted[:64]!r}; there are {some}")
         return voice.identifier + plus + variant
 
     def speak(self, request: PieceRequest, emit: Callable[[SpokenChunk], None]) -> None:
@@ -120,22 +120,22 @@ class Espeak:
         if not self._library.synthesize(text, request.voice, rate, end_pause=pause, emit=emit):
             raise WorkerUnavailable("espeak-ng failed on a piece of the text")
 
-    def _speaker_of(self, language: str) -> InstalledVoice | None:
+    def _speaker_of(self, languages: tuple[str, ...]) -> InstalledVoice | None:
+        """The voice that the library ranks first for the first of these tags that one of its voices has."""
         ranked = [
-            (priority, voice.identifier, voice)
+            (place, priority, voice.identifier)
             for voice in self._voices.values()
             for tag, priority in voice.languages
-            if tag == language
+            for place, language in enumerate([*languages, *languages])
+            if (tag == language if place < len(languages) else speaks(language, tag))
         ]
-        return min(ranked)[2] if ranked else None
+        by_identifier = {voice.identifier: voice for voice in self._voices.values()}
+        return by_identifier[min(ranked)[2]] if ranked else None
 
-    def _similar(self, wanted: str) -> list[str]:
-        """Some names, those of the same language first."""
-        language = re.split(r"[-_+]", wanted)[0]
-        names = sorted(
-            self._voices, key=lambda name: (name.split("-")[0] != language, not name.startswith("en-"), name)
-        )
-        return names[:_REJECTION_EXAMPLES]
+
+def _described(name: str, voice: InstalledVoice) -> Voice:
+    own, *others = [tag for tag, _ in voice.languages]
+    return Voice(name, own, tuple(others))
 
 
 def _named(voices: list[InstalledVoice]) -> dict[str, InstalledVoice]:

@@ -13,6 +13,7 @@ from math import pi, sin
 from voicetrio.core.errors import WorkerRejected
 from voicetrio.core.hypothesis import Hypothesis, Word
 from voicetrio.core.playback import WordMark
+from voicetrio.core.voices import KnownVoice, knows_voice
 from voicetrio.worker.engines.contract import (
     HearingDescription,
     HearingFacts,
@@ -105,7 +106,7 @@ class InstantSpeaking:
     )
 
     def resolve_voice(self, wanted: str) -> str:
-        if wanted not in ("", "tone", "en"):
+        if wanted and not knows_voice(wanted, (KnownVoice("tone", ("en",)),)):
             raise WorkerRejected(f"unknown voice {wanted[:64]!r}; this engine has: tone")
         return "tone"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from piper import PiperConfig
 
 from voicetrio.core.errors import WorkerRejected
+from voicetrio.core.voices import KnownVoice, distance, near, normal
 from voicetrio.worker.errors import SetupError
 
 SUFFIX = ".onnx"
@@ -20,7 +21,6 @@ SAMPLE_RATE_MIN, SAMPLE_RATE_MAX = 8_000, 48_000
 """Hertz: what can be resampled. Piper's own voices have 16000 or 22050."""
 VOICES_MAX = 2000
 """Names in all: a worker tells them to whoever asks. The largest voice has 904 speakers."""
-_REJECTION_EXAMPLES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class VoiceCatalogue:
     def __init__(self, files: list[VoiceFile]) -> None:
         self.speakers = {name: (file, number) for file in files for name, number in file.names}
         """Each name's file, and the speaker's number in it; None: it has only one."""
-        self._by_tag = {_tag(name): name for name in self.speakers}
+        self._by_tag = {normal(name): name for name in self.speakers}
 
     def resolve(self, wanted: str, default: str = "") -> str:
         """A name, whatever its case, or a language; of several voices that speak it the default, or the first by name.
@@ -58,28 +58,20 @@ class VoiceCatalogue:
         """
         if wanted in self.speakers:
             return wanted
-        name = self._by_tag.get(_tag(wanted)) or self._voice_for(_tag(wanted), default)
+        name = self._by_tag.get(normal(wanted)) or self._voice_for(wanted, default)
         if name is None:
-            raise WorkerRejected(f"unknown voice {wanted[:64]!r}; there are {self.similar(wanted)}")
+            raise WorkerRejected(f"unknown voice {wanted[:64]!r}; there are {near(wanted, list(self.speakers))}")
         return name
 
-    def similar(self, wanted: str) -> str:
-        """Some names, those of the same language first."""
-        language = _tag(wanted)[:2]
-        names = sorted(self.speakers, key=lambda name: (not _tag(name).startswith(language), name))
-        return ", ".join(names[:_REJECTION_EXAMPLES]) + (", and more" if len(names) > _REJECTION_EXAMPLES else "")
-
     def _voice_for(self, language: str, default: str) -> str | None:
-        names = [
-            name
+        spoken = {file.language for file, _ in self.speakers.values()}
+        distances = {tag: distance(language, KnownVoice(tag, (tag,))) for tag in spoken}
+        ranked = [
+            (far, name != default, name)
             for name, (file, _) in self.speakers.items()
-            if language in (file.language, file.language.partition("-")[0])
+            if (far := distances[file.language]) is not None
         ]
-        return min(names, key=lambda name: (name != default, name)) if names else None
-
-
-def _tag(name: str) -> str:
-    return name.lower().replace("_", "-")
+        return min(ranked)[2] if ranked else None
 
 
 def find_voices(model: str, voice: str) -> tuple[VoiceCatalogue, str]:
