@@ -2,9 +2,11 @@
 # ruff: noqa: RUF001 - the letters of other scripts are meant
 
 import random
+from unicodedata import category
 
 import pytest
 
+from voicetrio.core.sentence_marks import ends_sentence_alone
 from voicetrio.core.speech_markup import SpeechMarkup
 from voicetrio.core.speech_pieces import FIRST_MIN, PIECE_MAX, SpeechPieces
 
@@ -123,6 +125,37 @@ def test_nothing_may_follow_the_end():
         pieces.push("more")
 
 
+@pytest.mark.parametrize(
+    "expected",
+    [
+        ["यह पहला वाक्य है।", "यह दूसरा वाक्य है॥", "क्या तीसरा भी है?"],
+        ["هذا سؤال طويل جدا؟", "نعم، هذا جواب طويل."],
+        ["یہ پہلا جملہ ہے۔", "یہ دوسرا جملہ ہے۔"],
+        ["ይህ የመጀመሪያው ነው።", "ሁለተኛው ደግሞ ይህ ነው፨"],
+        ["Սա առաջին նախադասությունն է։", "Սա երկրորդն է։"],
+        ["នេះជាប្រយោគទីមួយ។", "នេះជាប្រយោគទីពីរ៕"],
+        ["Τι κάνεις σήμερα φίλε;", "Είμαι πολύ καλά, ευχαριστώ."],
+        ["Is it so, I wonder‽", "It must be so⁈", "So it is."],
+    ],
+)
+def test_sentences_end_with_the_marks_of_their_script(expected):
+    assert sentences(" ".join(expected)) == expected
+
+
+def test_scripts_without_spaces_need_none():
+    expected = ["ဒါက ပထမစာကြောင်းပါ။", "ဒါက ဒုတိယစာကြောင်းပါ။"]
+    assert sentences("".join(expected)) == expected
+
+
+def test_every_mark_that_unicode_has_for_it_ends_a_sentence():
+    marks = [c for c in map(chr, range(0x80, 0x20000)) if ends_sentence_alone(c) and category(c) != "Cn"]
+    assert len(marks) > 100
+    for mark in marks:
+        assert sentences(f"One two three{mark}Four five six") == [f"One two three{mark}", "Four five six"], hex(
+            ord(mark)
+        )
+
+
 PARTS = [
     *"abXYZ 19 .!?…,;:-—*_~`#[]()<>|\\\n\n \"'/=+&。，」hw\t\x07\u00ad\u0301\u200d\ud83d\ude00😀",
     *[
@@ -138,6 +171,17 @@ PARTS = [
         "word ",
         "one, two. ",
         "1. ",
+        "&amp;",
+        "&",
+        ";",
+        "<!--",
+        "-->",
+        "<pre>",
+        "</pre>",
+        "```py\n",
+        "This is a sentence of it.\n",
+        "<td>",
+        "<img alt='a' ",
     ],
     *["| ", "\n- ", "क्", "好的。", "e.g. ", "Yes. "],
 ]
@@ -180,6 +224,6 @@ def test_what_is_held_is_bounded_whatever_comes(unit):
     for c in unit * (10_000 // len(unit)):
         pieces.push(c)
         most = max(most, pieces.held)
-    assert most <= PIECE_MAX + 300
+    assert most <= PIECE_MAX + 300 + 1000, "what may be hidden by HTML is longest"
     pieces.finish()
     assert pieces.held == 0

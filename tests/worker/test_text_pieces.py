@@ -49,3 +49,10 @@ def test_pieces_are_the_text_whatever_it_is():
         assert "".join(piece.text for piece in pieces) == text
         assert all(1 <= len(piece.text) <= PIECE_MAX for piece in pieces)
         assert all(text[piece.offset :].startswith(piece.text) for piece in pieces)
+
+
+def test_sentences_end_with_the_marks_of_their_script():
+    for text, end in (("यह पहला वाक्य है। ", "यह दूसरा"), ("ဒါက ပထမစာကြောင်းပါ။", "ဒါက"), ("هذا سؤال؟ ", "نعم هو")):
+        first, *_ = text_pieces(text + end, len(text) + 2)
+        assert first.text == text
+        assert first.pause_after

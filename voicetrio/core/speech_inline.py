@@ -1,7 +1,21 @@
 """What the characters of a line mean, when it is to be read aloud. The second half of `speech_markup`; pure."""
 
 import re
+import unicodedata
 from collections.abc import Callable
+
+from voicetrio.core.speech_html import (
+    BREAK,
+    CELL,
+    ENTITY_MAX,
+    HIDING,
+    entity_text,
+    is_tag_name,
+    is_within_tag,
+    picture_text,
+    tag_effect,
+    tag_name,
+)
 
 LINK_TEXT_MAX = 120
 """Characters between [ and ]: more than people make a link of, and 0.6 s of a model that writes 200 a second."""
@@ -11,6 +25,12 @@ TAG_MAX = 200
 """Characters between < and >: a link's address fits, and a listener waits a second at most for a lone "<"."""
 HOST_MAX = 253
 """Characters of a host name, RFC 1035; what is longer is none and is cut off."""
+HIDDEN_MAX = 1000
+"""Characters of a comment, a script or the like that are kept, to be read aloud when they turn out to have no end."""
+HIDDEN_END = 8000
+"""Characters after which it is believed to have none: what follows is read aloud."""
+INFO_MAX = 40
+"""Characters behind backticks in a line, up to its end, that may name a language: then a block of code begins."""
 RUN_MAX = 2
 """The signs of "2 * 3" and "2 ** 3" may be text; a longer run is an ornament."""
 
@@ -19,10 +39,10 @@ EMOJI = "\0"
 
 _EDGES = ("", " ", "\n")
 _RUNS = frozenset("*_~#`")
-_SPECIAL = _RUNS | frozenset("\\![]<|hHwW")
-_TAG = re.compile(r"""/?([A-Za-z][\w:-]*)(?:\s+[\w:@.-]+\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))*\s*/?|!.*""")
+_SPECIAL = _RUNS | frozenset("\\![]<&|hHwW")
 _AUTOLINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:\S+|\S+@\S+\.\S+")
-_BREAKS = frozenset(["br", "p", "div", "li", "ul", "ol", "tr", "hr", *(f"h{level}" for level in range(1, 7))])
+_INFO = re.compile(r"[\w+#.-]*[ ]*")
+_NAME = re.compile(r"/?([A-Za-z][\w:-]*)")
 _SCHEMES = ("https://", "http://", "www.")
 
 State = Callable[[str], None]
@@ -47,10 +67,26 @@ class SpeechInline:
         self._starred = False
         self._code = 0
         """How many backticks opened the code that we are in."""
+        self._hidden = 0
+        """Characters of what is hidden now."""
+        self._hidden_end = ""
+        self.fence = ""
+        """What has opened a block of code at the end of a line; whoever sees it empties it."""
 
     @property
     def held(self) -> int:
         return len(self._opening) + len(self._hold) + len(self._run) + len(self._tail) + self._space
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is open, after the end of a line: it goes on in the next one."""
+        return self._mode is not None
+
+    def finish(self) -> None:
+        """The text ends: what is open counts as text."""
+        self._settle()
+        self.feed("\n")
+        self._settle()
 
     def taken(self) -> str:
         text = "".join(self._out)
@@ -85,6 +121,8 @@ class SpeechInline:
             self._opening, self._mode = c, self._after_backslash
         elif c == "!":
             self._opening, self._mode = c, self._after_exclamation
+        elif c == "&":
+            self._opening, self._mode = c, self._in_entity
         elif c == "]":
             self._mode = self._after_link_text
         else:
@@ -110,6 +148,10 @@ class SpeechInline:
             self._run += c if len(self._run) < HEAD_MAX else ""
             return
         run, self._run, self._mode = self._run, "", None
+        if run[0] == "`" and len(run) > RUN_MAX and not self._code:
+            self._opening, self._mode = run, self._in_info
+            self._in_info(c)
+            return
         if run[0] == "`":
             self._code = len(run) if not self._code else 0 if self._code == len(run) else self._code
         elif len(run) <= RUN_MAX and self._is_text(run, self._left, c):
@@ -186,29 +228,80 @@ class SpeechInline:
         elif self._parens == 0:
             self._mode = None
 
+    def _in_info(self, c: str) -> None:
+        """Behind three backticks or more in a line: a language and the end of the line begin a block, all else is code."""
+        if c == "\n" and _INFO.fullmatch(self._hold):
+            self.fence = self._opening
+            self._go_on("", c)
+        elif c and len(self._hold) < INFO_MAX and _INFO.fullmatch(self._hold + c):
+            self._hold += c
+        else:
+            self._code = len(self._opening)
+            self._go_on("", self._hold + c)
+
+    def _in_entity(self, c: str) -> None:
+        if c == ";" and (text := entity_text(self._hold)):
+            self._go_on("".join(map(spoken, text)), "")
+        elif c and c.isascii() and (c.isalnum() or c == "#") and len(self._hold) < ENTITY_MAX:
+            self._hold += c
+        else:
+            self._go_on("&", self._hold + c)
+
     def _in_tag(self, c: str) -> None:
         hold = self._hold
-        if not hold and not (c.isascii() and c.isalpha()) and c not in ("/", "!"):
+        if not hold and not (c.isascii() and c.isalpha()) and c not in ("/", "!", "?"):
             self._go_on("<", c)
-        elif c == ">" and (not hold.startswith("!--") or hold.endswith("--")):
-            if tag := _TAG.fullmatch(hold):
-                self._go_on("", "")
-                if (tag[1] or "").lower() in _BREAKS:
-                    self._say("\n")
-            elif _AUTOLINK.fullmatch(hold):
+        elif hold == "!-" and c == "-":
+            self._hide("-->")
+        elif c == ">":
+            self._end_tag(hold)
+        elif c == "\n" and is_within_tag(hold + " "):
+            self._hold += " "
+        elif c in ("", "\n", "<") or len(hold) >= TAG_MAX or (c == " " and not self._may_go_on(hold)):
+            self._go_on("<", hold + c)
+        else:
+            self._hold += c
+
+    def _may_go_on(self, hold: str) -> bool:
+        """Whether a space may follow this in a tag: behind a name, or an attribute. "a <b and c" is text."""
+        if hold[0] in "!?":
+            return True
+        name = _NAME.match(hold)
+        if name is None or not is_tag_name(name[1]):
+            return False
+        return " " not in hold or "=" in hold or tag_effect(hold) is not None
+
+    def _end_tag(self, hold: str) -> None:
+        effect = tag_effect(hold)
+        if effect is None:
+            if _AUTOLINK.fullmatch(hold):
                 self._go_on("", hold)
                 self._settle()
             else:
                 self._go_on("<", hold + ">")
-        elif (
-            c in ("", "\n", "<")
-            or len(hold) >= TAG_MAX
-            # A second word that is no attribute: "a <b and c". Comments have words.
-            or (c == " " and " " in hold and "=" not in hold and hold[0] != "!")
-        ):
-            self._go_on("<", hold + c)
+        elif effect == HIDING:
+            self._hide(f"</{tag_name(hold)}>")
         else:
-            self._hold += c
+            self._go_on("".join(map(spoken, picture_text(hold))) if tag_name(hold) == "img" else "", "")
+            if effect == BREAK:
+                self._say("\n")
+            elif effect == CELL:
+                self._comma |= self._said != "\n" and not hold.startswith("/")
+
+    def _hide(self, end: str) -> None:
+        self._opening, self._hold, self._mode = "", "", self._in_hidden
+        self._hidden, self._hidden_end = 0, end
+
+    def _in_hidden(self, c: str) -> None:
+        """A comment, a script: nothing of it is said, unless it has no end, and was no such thing."""
+        if not c:
+            text = self._hold if self._hidden <= HIDDEN_MAX else ""
+            self._go_on("", text)
+            return
+        self._hidden += 1
+        self._hold = (self._hold + c)[-HIDDEN_MAX:]
+        if (c == ">" and self._hold.lower().endswith(self._hidden_end)) or self._hidden >= HIDDEN_END:
+            self._go_on("", "")
 
     def _in_scheme(self, c: str) -> None:
         known = (self._hold + c).lower()
@@ -268,3 +361,17 @@ class SpeechInline:
             elif (self._space and not (self._gap and c in ".,;:!?")) or (self._gap and c.isalnum()):
                 self._out.append(" ")
         self._space = self._gap = self._comma = False
+
+
+def spoken(c: str) -> str:
+    """A character that is no ASCII, as it goes on: itself, a space, a sign for an emoji, or nothing."""
+    if " " <= c < "\x7f":
+        return c
+    kind = unicodedata.category(c)
+    if c.isspace():
+        return " "
+    if kind in ("So", "Sk", "Cn") and ("\u2300" <= c < "\u3000" or c >= "\U0001f000"):
+        return EMOJI
+    if kind[0] == "C" or c == "\u20e3" or "\ufe00" <= c <= "\ufe0f":  # keycaps, how to draw an emoji
+        return ""
+    return c

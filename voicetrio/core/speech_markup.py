@@ -1,5 +1,9 @@
 r"""What is to be read aloud of a text with markup, while the text streams in. Pure; knows nothing of sentences.
 
+Why not with a library: CommonMark is for whole texts. What a sign means may depend on the end of its paragraph, and speech
+has begun by then; the parsers that are well kept (markdown-it-py) have to be given the open block anew with every token,
+which takes 30 times as long, and would take back what is spoken. The tests compare with what they make of whole documents.
+
 Markdown and HTML become plain text: runs of white space are one space, and "\n" ends something that stands on its own
 (a paragraph, a list item, a row of a table). Every character passes the same stations alone, so that it does not matter
 how the text was split:
@@ -13,7 +17,8 @@ come, for so many characters as are named in `speech_inline`; then it counts as 
 import re
 import unicodedata
 
-from voicetrio.core.speech_inline import EMOJI, HEAD_MAX, SpeechInline, State
+from voicetrio.core.speech_fence import Fence
+from voicetrio.core.speech_inline import HEAD_MAX, SpeechInline, State, spoken
 
 _NEWLINES = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 _HEADS = frozenset("#`~-+*_=|:[")
@@ -31,14 +36,12 @@ class SpeechMarkup:
         self._before = ""
         self._line: State = self._at_start
         self._head = ""
-        self._fence = ""
-        self._fence_run = 0
-        """How much of a closing fence this line has; -1: it is code."""
+        self._fence: Fence | None = None
 
     @property
     def held(self) -> int:
         """Characters held back now."""
-        return len(self._surrogate) + len(self._head) + self._inline.held
+        return len(self._surrogate) + len(self._head) + self._inline.held + (self._fence.held if self._fence else 0)
 
     def push(self, delta: str) -> str:
         for c in delta:
@@ -50,9 +53,17 @@ class SpeechMarkup:
         return self._inline.taken()
 
     def finish(self) -> str:
-        """The rest. What is still open counts as text, except a fence."""
+        """The rest. What is still open counts as text; of a block of code, the sentences at its end."""
         self._surrogate = ""
-        self._line("\n")
+        if self._fence is not None:
+            rest, self._fence = self._fence.rest(), None
+            self._line = self._at_start
+            for c in rest:
+                self._line(c)
+        if self._line == self._at_start:
+            self._line("\n")
+        self._inline.finish()
+        self._fence, self._line = None, self._at_start
         return self._inline.taken()
 
     def _clean(self, c: str) -> None:
@@ -65,18 +76,15 @@ class SpeechMarkup:
             if not first:
                 return
             c = (first + c).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
-        kind = unicodedata.category(c)
         if c in _NEWLINES:
             c = "\n"
-        elif c.isspace():
-            c = " "
-        elif kind in ("So", "Sk", "Cn") and ("\u2300" <= c < "\u3000" or c >= "\U0001f000"):
-            c = EMOJI
         elif c in "\u200c\u200d":  # Persian and the scripts of India need these joiners; between emoji they go
             if unicodedata.category(self._before or " ")[0] not in "LM":
                 return
-        elif kind[0] == "C" or c == "\u20e3" or "\ufe00" <= c <= "\ufe0f":  # keycaps, how to draw an emoji
-            return
+        else:
+            c = spoken(c)
+            if not c:
+                return
         self._before = c
         self._line(c)
 
@@ -96,7 +104,7 @@ class SpeechMarkup:
         head, self._head = self._head, ""
         fence = _FENCE.match(head)
         if fence and c == "\n":
-            self._fence, self._fence_run, self._line = fence[0], 0, self._in_fence
+            self._fence, self._line = Fence(fence[0], in_line=False), self._in_fence
         elif head[0] in "-+*_=|:" and c == "\n":
             return  # a rule, the line under a heading, the row under a table's header
         elif head[0] == "[" and len(head) == 3 and c == " ":
@@ -121,13 +129,19 @@ class SpeechMarkup:
 
     def _in_line(self, c: str) -> None:
         self._inline.feed(c)
-        if c == "\n":
+        if self._inline.fence:
+            self._fence, self._line = Fence(self._inline.fence, in_line=True), self._in_fence
+            self._inline.fence = ""
+        elif c == "\n" and not self._inline.busy:
             self._line = self._at_start
 
     def _in_fence(self, c: str) -> None:
-        if c == "\n":
-            if self._fence_run >= len(self._fence):
-                self._line = self._at_start
-            self._fence_run = 0
-        elif self._fence_run >= 0 and c != " " and not (c == ">" and self._fence_run == 0):
-            self._fence_run = self._fence_run + 1 if c == self._fence[0] else -1
+        assert self._fence is not None
+        in_line = self._fence.in_line
+        self._fence.feed(c)
+        if not self._fence.closed:
+            return
+        self._fence = None
+        self._line = self._at_start
+        if in_line and c != "\n":
+            self._open_line("", c)

@@ -14,6 +14,7 @@ import re
 import unicodedata
 from enum import IntEnum
 
+from voicetrio.core.sentence_marks import AMBIGUOUS_STOPS, ends_sentence_alone
 from voicetrio.core.speech_markup import SpeechMarkup
 
 FIRST_MIN = 16
@@ -29,13 +30,14 @@ SENTENCE_MIN = 12
 WIDE_LETTERS = 3
 """How many Latin letters take as long to say as one Chinese character or one kana."""
 
-_STOPS = ".!?\u2026\u061f\u06d4\u0964"
-_WIDE_STOPS = "\u3002\uff01\uff1f\uff61"
+_STOPS = AMBIGUOUS_STOPS + "\u2026"
 _WIDE_CLAUSES = "\u3001\uff0c\uff1b\uff1a"
 _CLOSERS = "\"'\u2019\u201d\u00bb\u203a)]}\u300d\u300f\u3011\uff09\u300b"
 _OPENERS = "\"'\u2018\u201c\u201e\u00ab\u2039([{\u00bf\u00a1*-"
 _DASHES = ("-", "--", "\u2013", "\u2014")
-_NOT_AFTER_WIDE = _CLOSERS + _WIDE_STOPS + _WIDE_CLAUSES + _STOPS + "\u2014"
+_NOT_AFTER_WIDE = _CLOSERS + _WIDE_CLAUSES + _STOPS + "\u2014"
+_GREEK_QUESTION = ";\u037e"
+"""Greek writes its question mark as a semicolon."""
 
 _LETTERS_WITH_DOTS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 """Initials, "U.S", "e.g", "z.B", "p.m", and the ends of "z. B." and of the Russian "t. d."."""
@@ -136,7 +138,7 @@ class SpeechPieces:
         self._spaced = False
         if c.isascii() or not self._extends(c):
             self._letter = len(self._text)
-        if c in _WIDE_STOPS:
+        if ends_sentence_alone(c):
             self._wide = _Boundary.SENTENCE
         elif c in _WIDE_CLAUSES or c == "\u2014":
             self._wide = _Boundary.CLAUSE
@@ -147,7 +149,8 @@ class SpeechPieces:
     def _boundary(self, c: str) -> _Boundary:
         if self._spaced:
             return max(self._wide, _boundary(self._text, self._word, self._sentence, c))
-        if c in _NOT_AFTER_WIDE or (c == "\u3068" and self._text[-1] in _CLOSERS):  # Japanese: "...", he said
+        quoted = c == "\u3068" and self._text[-1] in _CLOSERS  # Japanese: "...", he said
+        if quoted or c in _NOT_AFTER_WIDE or ends_sentence_alone(c):
             return _Boundary.NONE
         return self._wide
 
@@ -198,13 +201,15 @@ class SpeechPieces:
 
 def _boundary(text: str, word_start: int, sentence_start: int, follows: str) -> _Boundary:
     """What ends at the end of `text`, whose last word begins at `word_start`, with a space and `follows` after it."""
-    if text[-1] not in _STOPS and text[-1] not in _CLOSERS and text[-1] not in ",;:-\u2013\u2014":
+    if text[-1] not in _STOPS and text[-1] not in _CLOSERS and text[-1] not in ",;:-\u2013\u2014\u037e":
         return _Boundary.NONE
     word = text[word_start:]
     core = word.rstrip(_CLOSERS)
     closed = len(core) < len(word)
     body = core.rstrip(_STOPS)
     stops = core[len(body) :]
+    if core[-1:] and core[-1] in _GREEK_QUESTION and _is_greek(core[-2:-1]):
+        return _Boundary.SENTENCE
     if not stops:
         return _Boundary.CLAUSE if core.endswith((",", ";", ":", "\u2014")) or word in _DASHES else _Boundary.NONE
     if closed and follows.islower():
@@ -231,6 +236,10 @@ def _is_abbreviation(body: str, follows: str) -> bool:
     if follows.islower() and 0 < len(body) <= _ABBREVIATION_LETTERS:
         return True
     return small != body.upper() and _LETTERS_WITH_DOTS.fullmatch(body) is not None
+
+
+def _is_greek(c: str) -> bool:
+    return "\u0370" <= c <= "\u03ff" or "\u1f00" <= c <= "\u1fff"
 
 
 def _is_speakable(text: str) -> bool:

@@ -9,11 +9,15 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import regex
+
+from voicetrio.core.sentence_marks import AMBIGUOUS_STOPS, ENDS_ALONE
+
 PIECE_MAX = 200
 """Code points, about 15 s of speech: it bounds how long one text holds an engine and how much audio is buffered."""
 
 _CLOSERS = "[\"'\u2019\u201d)\\]\u00bb]*"
-_SENTENCE_END = re.compile(rf"[.!?\u2026]+{_CLOSERS}\s+|[\u3002\uff01\uff1f]+{_CLOSERS}\s*|\n\s*")
+_SENTENCE_END = regex.compile(rf"[{AMBIGUOUS_STOPS}\u2026]+{_CLOSERS}\s+|{ENDS_ALONE}+{_CLOSERS}\s*|\n\s*", regex.V1)
 _CLAUSE_END = re.compile(rf"[,;:]{_CLOSERS}\s+|\s[\u2013\u2014-]\s+|[\u3001\uff0c\uff1b\uff1a]\s*")
 _SPACE = re.compile(r"\s+")
 _ABBREVIATION = re.compile(r"(?:^|\W)(?:[^\W\d_]|dr|mr|mrs|ms|st|prof|vs|no|etc|e\.g|i\.e)\.\s+$", re.IGNORECASE)
