@@ -76,7 +76,7 @@ def test_bench_file():
     settings = trace.settings
     assert (settings.stt.engine, settings.tts.engine) == ("instant", "instant")
     assert (settings.server.max_sessions, settings.stt.slots, settings.log.level) == (1000, 1000, "warning")
-    assert sum(origin.startswith(str(CONFIG / "bench.toml")) for origin in trace.origins.values()) == 5
+    assert sum(origin.startswith(str(CONFIG / "bench.toml")) for origin in trace.origins.values()) == 6
 
 
 # What the rest of the program gets.

@@ -36,7 +36,7 @@ class Caller:
         self._to_app, self._for_app = trio.open_memory_channel[dict[str, Any]](100)
         self._news = trio.Event()
 
-    async def run(self, app: Gateway, session_id: str, query: str, headers: dict[str, str]) -> None:
+    async def run(self, app: Gateway, session_id: str, query: str, headers: dict[str, str], address: str) -> None:
         scope = {
             "type": "websocket",
             "asgi": {"version": "3.0"},
@@ -47,7 +47,7 @@ class Caller:
             "query_string": query.encode(),
             "root_path": "",
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-            "client": ("127.0.0.1", 1),
+            "client": (address, 1),
             "subprotocols": [],
             "extensions": {"websocket.http.response": {}},
         }
@@ -112,14 +112,19 @@ class Door:
         self._app = app
         self._nursery = nursery
 
+    @property
+    def app(self) -> Gateway:
+        return self._app
+
     def give(self, house: House) -> None:
         """Another house for the same app."""
         self.house = self._app.house = house
 
-    def call(self, session_id: str = "one", query: str = "", **headers: str) -> Caller:
+    def call(self, session_id: str = "one", query: str = "", *, address: str = "127.0.0.1", **headers: str) -> Caller:
         """A new connection, which is under way."""
         caller = Caller()
-        self._nursery.start_soon(caller.run, self._app, session_id, query, {"host": "127.0.0.1:8000", **headers})
+        head = {"host": "127.0.0.1:8000", **headers}
+        self._nursery.start_soon(caller.run, self._app, session_id, query, head, address)
         return caller
 
     async def enter(self, session_id: str = "one", query: str = "") -> Caller:
@@ -144,6 +149,7 @@ class Door:
 async def open_door(
     *,
     max_sessions: int = 2,
+    max_per_address: int | None = None,
     limits: SessionLimits | None = None,
     config: SessionConfig | None = None,
     agent: Agent | None = None,
@@ -151,7 +157,7 @@ async def open_door(
     """The app with fake workers, and a fake agent unless there is a real one, for as long as the block runs."""
     telemetry = FakeTelemetry()
     app = make_gateway()
-    async with open_registry(max_sessions) as registry, trio.open_nursery() as nursery:
+    async with open_registry(max_sessions, max_per_address) as registry, trio.open_nursery() as nursery:
         house = House(
             registry=registry,
             workers=FakeRecognizer(),  # only asked whether it is ready, which nobody does here

@@ -1,5 +1,7 @@
 """Who may come in, as whom, and how a connection ends; without a network and in virtual time."""
 
+from urllib.parse import quote
+
 import pytest
 import trio
 import trio.testing
@@ -74,10 +76,17 @@ async def test_an_id_in_use_is_refused_to_all_but_the_owner_of_its_token(autojum
         assert len(door.house.registry) == 2
 
 
+async def engage(caller: Caller) -> None:
+    """Ask for something: who never did is not waited for."""
+    await caller.say("session.configure")
+    await caller.wait_for("session.configured")
+
+
 async def test_who_comes_back_in_time_goes_on_and_who_comes_without_the_token_begins_anew(autojump_clock):
     async with open_door() as door:
         first = await door.enter()
         token = first.messages[0]["resume_token"]
+        await engage(first)
         await first.leave()
         await first.over.wait()
         assert first.closed is None, "there is nobody to be told"
@@ -88,7 +97,67 @@ async def test_who_comes_back_in_time_goes_on_and_who_comes_without_the_token_be
         fresh = await door.enter("one")
         assert not fresh.messages[0]["resumed"]
         assert fresh.messages[0]["resume_token"] != token
+        assert len(door.house.registry) == 2, "the first one is still waited for"
+
+
+async def test_an_id_alone_ends_no_session_that_waits_and_its_token_brings_it_back(autojump_clock):
+    async with open_door(max_sessions=5) as door:
+        owner = await door.enter()
+        token = owner.messages[0]["resume_token"]
+        await engage(owner)
+        await owner.leave()
+        await owner.over.wait()
+        newcomer = await door.enter("one")
+        await engage(newcomer)
+        back = await door.enter("one", f"resume={token}&received=1")
+        assert back.messages[0]["resumed"]
+        await newcomer.over.wait()
+        assert newcomer.closed == 4409
+        assert newcomer.messages[-1]["reason"] == "taken_over"
+        stale = door.call("one", f"resume={newcomer.messages[0]['resume_token']}")
+        await stale.over.wait()
+        assert stale.status == 409
+        assert not back.over.is_set()
         assert len(door.house.registry) == 1
+
+
+@pytest.mark.parametrize("wrong", ["wrong", "a" * 32, "\u00e9"])
+async def test_a_wrong_token_is_refused_and_the_session_waits_on(autojump_clock, wrong: str):
+    async with open_door() as door:
+        first = await door.enter()
+        token = first.messages[0]["resume_token"]
+        await engage(first)
+        await first.leave()
+        await first.over.wait()
+        await check_refused(door, door.call("one", f"resume={quote(wrong)}"), 403, "wrong_token")
+        assert (await door.enter("one", f"resume={token}&received=1")).messages[0]["resumed"]
+
+
+async def test_a_token_of_a_session_that_is_gone_opens_a_fresh_one(autojump_clock):
+    """Clients of a server that was restarted come with one."""
+    async with open_door() as door:
+        assert not (await door.enter("one", "resume=of-yesterday")).messages[0]["resumed"]
+
+
+async def test_who_never_said_anything_leaves_nothing_behind(autojump_clock):
+    async with open_door(max_sessions=1) as door:
+        for _ in range(5):
+            caller = await door.enter()
+            await caller.hear(bytes(6400))
+            await caller.leave()
+            await caller.over.wait()
+            await trio.testing.wait_all_tasks_blocked()
+            assert len(door.house.registry) == 0
+
+
+async def test_one_address_does_not_get_all_places(autojump_clock):
+    async with open_door(max_sessions=10, max_per_address=2) as door:
+        callers = [await door.enter(str(number)) for number in range(2)]
+        await check_turned_away(door, door.call("three"), 1013, "address_full")
+        other = door.call("four", address="192.0.2.7")
+        await other.wait_for("session.created")
+        token = callers[0].messages[0]["resume_token"]
+        assert (await door.enter("0", f"resume={token}")).messages[0]["resumed"], "it has its place already"
 
 
 async def test_of_two_that_begin_anew_at_once_one_is_told_that_the_id_is_in_use(autojump_clock):

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import random
 
 import pytest
 import trio
@@ -23,7 +24,8 @@ from voicetrio.session.session import Session
 
 def make_session(session_id: str = "one", *, token: str = "secret", kind: type[Session] = Session) -> Session:
     ports = Ports(FakeRecognizer(), FakeSynthesizer(), FakeDetector, FakeTelemetry(), FakeAgent(), FakeTurnDetector())
-    return kind(session_id, config=SessionConfig(), limits=SessionLimits(), ports=ports, resume_token=token)
+    config, limits = SessionConfig(), SessionLimits()
+    return kind(session_id, config=config, limits=limits, ports=ports, resume_token=token)
 
 
 async def start_with_client(registry: Registry, session: Session) -> FakeLink:
@@ -35,8 +37,10 @@ async def start_with_client(registry: Registry, session: Session) -> FakeLink:
 
 
 async def start_without_client(registry: Registry, session: Session) -> None:
-    """Its client has left, and it waits."""
+    """Its client has said something and left, and it waits."""
     link = await start_with_client(registry, session)
+    await link.outbox.send('{"type":"session.configure"}')
+    await trio.testing.wait_all_tasks_blocked()
     leave(link)
     await trio.testing.wait_all_tasks_blocked()
     assert session.waits_for_client
@@ -92,30 +96,122 @@ async def test_a_session_that_has_said_its_last_word_is_not_come_back_to(autojum
     assert registry.resumable("one", "secret") is None
 
 
-async def test_one_that_waits_in_vain_makes_way_and_its_place_is_free_then(autojump_clock):
-    async with open_registry(2) as registry:
-        old, new = make_session(), make_session()
+async def test_one_that_waits_stays_beside_a_fresh_one_and_is_brought_back_by_its_token(autojump_clock):
+    async with open_registry(3) as registry:
+        old, new = make_session(token="old"), make_session(token="new")
         await start_without_client(registry, old)
-        began = trio.current_time()
-        await registry.replace("one")
-        assert registry.find("one") is None
-        assert trio.current_time() == began, "nobody has to be told anything"
-        await start_with_client(registry, new)
+        link = await start_with_client(registry, new)
         assert registry.find("one") is new
-        await registry.replace("nobody")
+        assert registry.resumable("one", "old") is old
+        old.attach(make_link())
+        registry.bring_back(old)
+        await trio.testing.wait_all_tasks_blocked()
+        assert registry.find("one") is old
+        assert registry.resumable("one", "new") is None
+        assert '"type":"session.closed","reason":"taken_over"' in link.received[-1][1]
+        assert len(registry) == 1
+        assert not old.over
 
 
-async def test_those_who_wait_for_different_sessions_to_make_way_do_not_wait_for_each_other(autojump_clock):
-    async with open_registry(5) as registry:
-        names = ["one", "two", "three"]
-        for name in names:
-            await start_without_client(registry, make_session(name))
-        began = trio.current_time()
-        async with trio.open_nursery() as nursery:
-            for name in names:
-                nursery.start_soon(registry.replace, name)
-            nursery.start_soon(registry.send_away, 60.0)
-        assert trio.current_time() == began
+async def test_what_a_stranger_opened_cannot_end_what_was_there_before(autojump_clock):
+    """The stranger's session waits as well, and is brought back first; and the owner's again."""
+    async with open_registry(3) as registry:
+        owner, stranger = make_session(token="owner"), make_session(token="stranger")
+        await start_without_client(registry, owner)
+        await start_without_client(registry, stranger)
+        link = make_link()
+        stranger.attach(link)
+        registry.bring_back(stranger)
+        assert registry.resumable("one", "owner") is owner
+        owner.attach(make_link())
+        registry.bring_back(owner)
+        await trio.testing.wait_all_tasks_blocked()
+        assert stranger.over
+        assert not owner.over
+
+
+async def test_one_that_was_never_spoken_to_is_not_waited_for(autojump_clock):
+    async with open_registry(2) as registry:
+        link = await start_with_client(registry, make_session())
+        leave(link)
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(registry) == 0
+        assert trio.current_time() == 0
+
+
+async def test_places_are_counted_by_where_clients_are_now(autojump_clock):
+    async with open_registry(10, 2) as registry:
+        sessions = [make_session(str(number)) for number in range(3)]
+        registry.start(sessions[0], "192.0.2.1")
+        registry.start(sessions[1], "192.0.2.1")
+        assert registry.full_for("192.0.2.1")
+        assert registry.full_for("::ffff:192.0.2.1"), "the same machine"
+        assert not registry.full_for("192.0.2.2")
+        registry.bring_back(sessions[0], "192.0.2.2")  # a telephone that found another network
+        assert not registry.full_for("192.0.2.1")
+        registry.start(sessions[2], "192.0.2.2")
+        assert registry.full_for("192.0.2.2")
+        sessions[2].end(CANCELLED_BY_CLIENT)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not registry.full_for("192.0.2.2")
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_whoever_comes_and_goes_in_whatever_order(autojump_clock, seed: int):
+    """Opening by id, vanishing, returning by token, ending: by dice, against what must always hold."""
+    dice = random.Random(seed)
+    ids, addresses = ("a", "b", "new_c"), ("192.0.2.1", "192.0.2.2")
+    links: dict[Session, FakeLink] = {}
+    opened: list[Session] = []
+    async with open_registry(100, 20) as registry:
+        for step in range(60):
+            name, address = dice.choice(ids), dice.choice(addresses)
+            live = [session for session in opened if session in registry.sessions() and not session.waits_for_client]
+            match dice.choice(("open", "open", "vanish", "return", "return", "end", "wait")):
+                case "open" if not registry.is_live(name) and not registry.full_for(address):
+                    waiting = [session for session in registry.sessions() if session.waits_for_client]
+                    session = make_session(name, token=f"token-{step}")
+                    links[session] = make_link()
+                    session.attach(links[session])
+                    registry.start(session, address)
+                    opened.append(session)
+                    await links[session].outbox.send('{"type":"session.configure"}')
+                    await trio.testing.wait_all_tasks_blocked()
+                    assert all(other in registry.sessions() for other in waiting), "an id alone ends nobody"
+                case "vanish" if live:
+                    leave(links[dice.choice(live)])
+                case "return" if opened:
+                    session = dice.choice(opened)
+                    older = opened[: opened.index(session)]
+                    before = [other for other in older if other in registry.sessions()]
+                    if registry.resumable(session.session_id, session.resume_token) is session:
+                        links[session] = make_link()
+                        session.attach(links[session])
+                        registry.bring_back(session, address)
+                        await trio.testing.wait_all_tasks_blocked()
+                        assert registry.find(session.session_id) is session or session.over, "its own time may be up"
+                        assert all(other in registry.sessions() for other in before), "only younger ones make way"
+                case "end" if live:
+                    dice.choice(live).end(CANCELLED_BY_CLIENT)
+                case _:
+                    await trio.sleep(dice.choice((0.1, 5.0)))
+            await trio.testing.wait_all_tasks_blocked()
+            here = registry.sessions()
+            for one in ids:
+                lively = [session for session in here if session.first_id == one and not session.waits_for_client]
+                assert len(lively) <= 1, "no two live sockets share an id"
+                if lively:
+                    assert registry.find(one) is lively[0]
+            for session in here:
+                assert registry.resumable(session.session_id, session.resume_token) in (session, None)
+                assert registry.resumable(session.session_id, session.resume_token + "x") is None
+        await trio.sleep(SessionLimits().resume_grace + 5)
+        for link in links.values():
+            leave(link)
+        await trio.sleep(SessionLimits().resume_grace + 5)
+        assert len(registry) == 0
+        assert [registry.find(name) for name in ids] == [None] * len(ids)
+        assert not any(registry.full_for(address) for address in addresses)
 
 
 async def test_all_are_told_that_the_server_stops_and_waited_for(autojump_clock):

@@ -105,6 +105,7 @@ async def test_while_it_goes_on_with_another_worker_it_has_none(autojump_clock):
 
 async def test_away_and_back(autojump_clock):
     async with open_client() as client:
+        await client.send("session.configure")  # who never asked for anything is not waited for
         client.leave()
         await trio.sleep(4)
         seen = look(client)

@@ -1,9 +1,7 @@
 """Traps 10 to 12 of those in test_traps.py: a client's pace, which is not always its own, and how sessions end."""
 
 from functools import partial
-from types import SimpleNamespace
 
-import hypercorn.trio
 import pytest
 import trio
 
@@ -11,7 +9,7 @@ from tests.fakes.audio import silence, word
 from tests.fakes.client import FakeClient, open_client
 from tests.fakes.recognizer import Behaviour, FakeRecognizer
 from tests.session.hearing import merged_words, spoken
-from voicetrio.cli.serve import serve
+from voicetrio.cli.compose import connection_rules
 from voicetrio.core.errors import WorkerUnavailable
 from voicetrio.core.states import State
 from voicetrio.settings import Settings
@@ -110,24 +108,11 @@ async def test_a_close_frame_follows_the_last_message(autojump_clock, ask, reaso
     assert client.link.closed == (1000, reason)
 
 
-async def test_the_server_sends_heartbeats(monkeypatch):
-    configs = []
-
-    async def note_config(application, config, *, shutdown_trigger, task_status):  # noqa: ASYNC114
-        configs.append(config)
-        task_status.started()
-        await shutdown_trigger()
-
-    async def stop() -> None:
-        await trio.lowlevel.checkpoint()
-
-    monkeypatch.setattr(hypercorn.trio, "serve", note_config)
-    stopping = trio.Event()
-    stopping.set()
-    settings = Settings.model_validate({"server": {"port": 0}})
-    with trio.fail_after(5):
-        await serve(settings, stopping=stopping, application=SimpleNamespace(stop=stop))
-    assert 5 <= configs[0].websocket_ping_interval <= 30, "seconds: proxies cut idle connections after 60, mostly"
+def test_the_server_sends_heartbeats():
+    """And `tests/gateway/test_wire.py` counts them."""
+    rules = connection_rules(Settings())
+    assert 5 <= rules.ping_interval <= 30, "seconds: proxies cut idle connections after 60, mostly"
+    assert 20 <= rules.silence <= 40, "seconds until a client that answers none is gone"
 
 
 async def test_the_language_reaches_the_worker_and_a_short_silence_timeout_only_gives_the_slot_back(autojump_clock):

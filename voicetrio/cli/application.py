@@ -18,6 +18,7 @@ from voicetrio.cli.compose import open_house
 from voicetrio.cli.logs import configure_logging
 from voicetrio.cli.only_one import only_process
 from voicetrio.core.errors import LocalError, VoicetrioError
+from voicetrio.gateway.accept_warnings import accept_warnings
 from voicetrio.gateway.app import make_gateway
 from voicetrio.gateway.connections import contain_connections, wait_terminated
 from voicetrio.gateway.http1 import stay_with_http1
@@ -67,12 +68,14 @@ class Application:
                     configure_logging(self.settings.log)
                 async with open_house(self.settings) as house:
                     self.gateway.house = house
+                    house.connection_rules.into(scope)
                     served = True
                     try:
-                        async with trio.open_nursery() as nursery:
-                            nursery.start_soon(self._stop_with_server)
-                            await self.gateway(scope, receive, send)
-                            nursery.cancel_scope.cancel(reason="the lifespan is over")
+                        with accept_warnings(house.telemetry):
+                            async with trio.open_nursery() as nursery:
+                                nursery.start_soon(self._stop_with_server)
+                                await self.gateway(scope, receive, send)
+                                nursery.cancel_scope.cancel(reason="the lifespan is over")
                     finally:
                         self.gateway.house = None
         except* VoicetrioError as group:

@@ -16,7 +16,9 @@ import trio_asyncio
 
 from voicetrio.agent import AgentConfig, open_agent
 from voicetrio.core.environment import engine_environment
+from voicetrio.core.flood import FloodRules
 from voicetrio.core.names import find_model
+from voicetrio.gateway.connection_rules import ConnectionRules, CutTelemetry
 from voicetrio.gateway.house import House
 from voicetrio.gateway.origin import is_loopback
 from voicetrio.gateway.registry import open_registry
@@ -138,6 +140,18 @@ def token_config(settings: Settings) -> TokenConfig | None:
     )
 
 
+def connection_rules(settings: Settings, telemetry: CutTelemetry | None = None) -> ConnectionRules:
+    """What connections are held to with these settings."""
+    limits = settings.session_limits()
+    return ConnectionRules(
+        ping_interval=settings.server.ping_interval,
+        pong_timeout=settings.server.pong_timeout,
+        send_stall=limits.send_stall,
+        flood=FloodRules(max_message_bytes=limits.max_message_bytes, max_rate=limits.max_rate),
+        telemetry=telemetry,
+    )
+
+
 def _make_tokens(settings: Settings) -> TokenDesk | None:
     """Blocks while it reads files and imports what signs."""
     config = token_config(settings)
@@ -208,7 +222,9 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             turn_detector=TurnWords() if settings.session.turn_detector == "words" else AlwaysOver(),
         )
         yield House(
-            registry=await stack.enter_async_context(open_registry(settings.server.max_sessions)),
+            registry=await stack.enter_async_context(
+                open_registry(settings.server.max_sessions, settings.server.max_sessions_per_address)
+            ),
             workers=pool,
             ports=ports,
             telemetry=telemetry,
@@ -216,6 +232,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             session_limits=settings.session_limits(),
             allowed_origins=settings.server.allowed_origins,
             loopback_only=is_loopback(settings.server.host),
+            connection_rules=connection_rules(settings, telemetry),
             admin_key=await trio.to_thread.run_sync(admin_key, settings),
             tokens=await trio.to_thread.run_sync(_make_tokens, settings),
             livekit_url=settings.livekit.url,

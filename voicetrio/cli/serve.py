@@ -29,9 +29,6 @@ _GRACE_AFTER_SESSIONS = 1.0
 _START_MARGIN = 10.0
 """Seconds beyond `workers.start_timeout`, so that our own message about it comes first."""
 
-_WEBSOCKET_HARD_LIMIT = 16 * 1024 * 1024
-"""Bytes of one message that the transport assembles at most. Sessions refuse far smaller ones, with an explanation."""
-
 
 class BindError(VoicetrioError):
     """The configured address cannot be listened on."""
@@ -39,9 +36,6 @@ class BindError(VoicetrioError):
 
 def bind(settings: Settings) -> socket.socket:
     """The listening socket.
-
-    A client that stops reading would hold its connection's task in a send that nothing can cancel. The kernel ends such
-    a connection when sent data was not taken for `send_stall` seconds; accepted sockets inherit the option.
 
     Raises:
         BindError: with what to change.
@@ -51,9 +45,6 @@ def bind(settings: Settings) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            stall_ms = round(settings.session_limits().send_stall * 1000)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, stall_ms)
         sock.bind((host, port))
         # Two binds with SO_REUSEADDR both succeed; only listening finds out that the port is taken.
         sock.listen(1024)
@@ -89,8 +80,7 @@ async def serve(
     config.startup_timeout = settings.workers.start_timeout + _START_MARGIN
     config.graceful_timeout = _GRACE_AFTER_SESSIONS
     config.shutdown_timeout = 60.0
-    config.websocket_max_message_size = _WEBSOCKET_HARD_LIMIT
-    config.websocket_ping_interval = 20.0  # seconds: below the idle limits of common proxies
+    config.websocket_max_message_size = settings.session.max_message_bytes
     application.settings = settings
     application.failure = None
     application.explains = True

@@ -14,7 +14,7 @@ from voicetrio.gateway.house import House
 from voicetrio.gateway.link import WebSocketLink
 from voicetrio.gateway.origin import is_allowed
 from voicetrio.gateway.registry import new_resume_token
-from voicetrio.session.endings import GOING_AWAY
+from voicetrio.session.endings import DISCONNECTED, GOING_AWAY
 from voicetrio.session.identity import is_session_id
 from voicetrio.session.line import SpeechReceived
 from voicetrio.session.session import Session
@@ -25,6 +25,10 @@ _CLOSE_TIMEOUT = 1.0
 _REFUSALS = {
     "going_away": (1001, "the server is stopping"),
     "overloaded": (1013, "all places of this server are taken; try again later"),
+    "address_full": (
+        1013,
+        "as many sessions as one address may have come from this one; close one, or try again later",
+    ),
     "session_over": (1000, "this session has just ended; open another one"),
 }
 
@@ -36,18 +40,20 @@ async def serve_connection(house: House, session_id: str) -> None:
         house.telemetry.connection_refused("bad_session_id")
         abort(400, "a session id is 1 to 128 characters of letters, digits, '-', '_' and '.'")
     received, speech = _received(house), _speech_received(house)
+    token, address = websocket.args.get("resume", ""), websocket.remote_addr or ""
     registry = house.registry
-    session = registry.resumable(session_id, websocket.args.get("resume", ""))
-    if session is None:
-        other = registry.find(session_id)
-        if other is not None and other.waits_for_client:
-            await registry.replace(session_id)
-            other = registry.find(session_id)  # somebody else may have been waiting for the place, too
-        if other is not None:
-            house.telemetry.connection_refused("in_use")
-            abort(409, "this session id has a live connection")
-        if registry.going_away or registry.full:
-            await _refuse(house, "going_away" if registry.going_away else "overloaded")
+    session = registry.resumable(session_id, token)
+    if session is not None:
+        await websocket.accept()
+        if registry.resumable(session_id, token) is not session:
+            await _refuse(house, "session_over", accepted=True)
+            return
+        registry.bring_back(session, address)
+    else:
+        _check_free(house, session_id, token)
+        refusal = _no_place(house, address)
+        if refusal is not None:
+            await _refuse(house, refusal)
             return
         session = Session(
             session_id,
@@ -57,14 +63,44 @@ async def serve_connection(house: House, session_id: str) -> None:
             resume_token=new_resume_token(),
             claim=registry.claim,
         )
-        registry.start(session)
+        registry.start(session, address)
         received = speech = None
-    await _connect(house, session, received, speech)
+        await _accept_for(session)
+    await _serve(house, session, received, speech)
 
 
-async def _connect(house: House, session: Session, received: int | None, speech: SpeechReceived | None) -> None:
+def _check_free(house: House, session_id: str, token: str) -> None:
+    """Refuse who may not open a session with this id. One that waits for its client is in nobody's way."""
+    if house.registry.is_live(session_id):
+        house.telemetry.connection_refused("in_use")
+        abort(409, "this session id has a live connection")
+    if token and house.registry.find(session_id) is not None:
+        house.telemetry.connection_refused("wrong_token")
+        abort(403, "this resume token is not that of the session that waits; without one, a new session begins")
+
+
+def _no_place(house: House, address: str) -> str | None:
+    """Why there is no place for one more session from there."""
+    if house.registry.going_away:
+        return "going_away"
+    if house.registry.full:
+        return "overloaded"
+    return "address_full" if house.registry.full_for(address) else None
+
+
+async def _accept_for(session: Session) -> None:
+    """Let its client in; where that fails, nobody would ever come for the session."""
+    accepted = False
+    try:
+        await websocket.accept()
+        accepted = True
+    finally:
+        if not accepted:
+            session.end(DISCONNECTED)
+
+
+async def _serve(house: House, session: Session, received: int | None, speech: SpeechReceived | None) -> None:
     link = WebSocketLink(cast("Any", websocket)._get_current_object())
-    await websocket.accept()
     if session.over:
         await _refuse(house, "session_over", accepted=True)
         return

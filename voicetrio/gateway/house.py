@@ -5,12 +5,13 @@ from typing import Protocol
 
 from voicetrio.core.config import SessionConfig, SessionLimits
 from voicetrio.core.token_request import IssuedToken, TokenRequest
+from voicetrio.gateway.connection_rules import ConnectionRules, CutTelemetry
 from voicetrio.gateway.registry import Registry
 from voicetrio.session.overview import WorkerOverview
 from voicetrio.session.ports import Ports, Recognizer, Synthesizer, Telemetry
 
 
-class GatewayTelemetry(Telemetry, Protocol):
+class GatewayTelemetry(Telemetry, CutTelemetry, Protocol):
     def connection_refused(self, why: str) -> None: ...
     def token_request(self, outcome: str) -> None: ...
     def admin_refused(self, why: str) -> None: ...
@@ -60,6 +61,7 @@ class House:
     session_limits: SessionLimits
     allowed_origins: tuple[str, ...]
     loopback_only: bool
+    connection_rules: ConnectionRules = field(default_factory=ConnectionRules)
     admin_key: str = field(default="", repr=False)
     """What opens the operator's page; empty: nothing does."""
     tokens: TokenDesk | None = None

@@ -11,6 +11,8 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart import Websocket
 from quart_trio.asgi import TrioASGIWebsocketConnection
 
+from voicetrio.core.errors import RemoteError
+from voicetrio.gateway.websocket_stream import REFUSED
 from voicetrio.session.ports import LinkLost
 
 _CLOSE_PATIENCE = 1.0
@@ -61,10 +63,12 @@ class Connection(TrioASGIWebsocketConnection):
         Cancelled, it leaves the channel open: the client is there, and has to be told that the server stops.
         """
         while True:
-            event = await receive()
+            event: Any = await receive()
             if event["type"] == "websocket.receive":
                 data = event.get("bytes")
                 await self.send_channel.send(event["text"] or "" if data is None else data)
+            elif event["type"] == REFUSED:
+                await self.send_channel.send(event["error"])
             elif event["type"] == "websocket.disconnect":
                 self._gone.set()
                 self.send_channel.close()
@@ -78,10 +82,12 @@ class WebSocketLink:
 
     async def receive(self) -> str | bytes | None:
         try:
-            message: str | bytes = await self._websocket.receive()
+            message: str | bytes | RemoteError = await self._websocket.receive()
         except trio.EndOfChannel:
             self._gone = True
             return None
+        if isinstance(message, RemoteError):
+            raise message
         return message
 
     async def send(self, message: str | bytes) -> None:

@@ -18,7 +18,26 @@ _VIOLATION = "violation"
 _OUTCOMES = ("completed", "interrupted", "failed")
 _TURNS = ("completed", "interrupted", "failed", "cancelled", "withdrawn")
 _BARGE_INS = ("confirmed", "false_alarm")
-_REFUSALS = ("origin", "bad_session_id", "in_use", "going_away", "overloaded")
+_REFUSALS = (
+    "address_full",
+    "bad_request",
+    "bad_session_id",
+    "going_away",
+    "in_use",
+    "origin",
+    "overloaded",
+    "session_over",
+    "wrong_token",
+)
+_CUTS = (
+    "message_too_large",
+    "no_pong",
+    "protocol_error",
+    "too_many_control_frames",
+    "too_many_fragments",
+    "too_many_frames",
+    "too_much_data",
+)
 _TOKENS = (
     "issued",
     "bad_request",
@@ -59,7 +78,11 @@ _ERROR_CODES = (
     "recognizer_rejected",
     "reply_too_long",
     "text_too_long",
+    "too_many_control_frames",
+    "too_many_fragments",
+    "too_many_frames",
     "too_many_messages",
+    "too_much_data",
     "tts_failed",
     "tts_queue_full",
     "tts_rejected",
@@ -126,6 +149,15 @@ class PrometheusTelemetry:
         self._errors = self._counters("voicetrio_client_errors_total", "Errors told to clients", "code", _ERROR_CODES)
         self._refused = self._counters(
             "voicetrio_connections_refused_total", "Connections refused at the door", "why", _REFUSALS
+        )
+        self._cut = self._counters(
+            "voicetrio_connections_cut_total",
+            "WebSockets that the server ended, by what their client did",
+            "why",
+            _CUTS,
+        )
+        self._accept_failures = self._counter(
+            "voicetrio_accept_failures_total", "Failed attempts to accept a connection, as with too many open files"
         )
         self._tokens = self._counters(
             "voicetrio_tokens_total", "Requests for LiveKit tokens by what became of them", "outcome", _TOKENS
@@ -273,6 +305,12 @@ class PrometheusTelemetry:
 
     def connection_refused(self, why: str) -> None:
         self._refused.labels(why).inc()
+
+    def connection_cut(self, why: str) -> None:
+        self._cut.labels(why).inc()
+
+    def accept_failed(self) -> None:
+        self._accept_failures.inc()
 
     def admin_refused(self, why: str) -> None:
         self._admin_refused.labels(why).inc()

@@ -67,6 +67,8 @@ class Body:
         self._identity = identity
         self._timeouts = timeouts
         self._config = config
+        self.engaged = False
+        """Whether the client has asked for something, or spoken: what it would have to begin anew without this session."""
         telemetry = ports.telemetry
         self.outbox = Outbox(line, limits)
         self.ear = Ear(
@@ -154,6 +156,9 @@ class Body:
         """The client's first message on a connection has come."""
         self._identity.greeted(by_text=by_text)
 
+    def engage(self) -> None:
+        self.engaged = True
+
     def audio_came(self, now: float) -> None:
         self._life.audio_came(now)
 
@@ -196,6 +201,7 @@ class Body:
     # -- EarEvents --------------------------------------------------------------------------------------------------
 
     def speech_started(self, at_sample: int) -> None:
+        self.engaged = True
         if self._timeouts.allows(Trigger.SPEECH_START):
             self._timeouts.move(Trigger.SPEECH_START)
         self.recognition.want()

@@ -19,8 +19,7 @@ INTERNAL_ERROR = End("internal_error", 1011)
 SLOW_CLIENT = End("slow_client", 1013)
 OVERLOADED = End("overloaded", 1013)
 """All workers that could hear it are busy, and stayed so: the client had better come back later, or elsewhere."""
-REPLACED = End("replaced", 1000)
-"""The client has opened another session with this id, instead of coming back to this one."""
 TIMED_OUT = End("timed_out", 4408)
 TAKEN_OVER = End("taken_over", 4409)
-"""Of a connection, not of its session: the client goes on with that on another one."""
+"""Of a connection: the client goes on with its session on another one. Of a session: the owner of an older one with this id
+has come back to that."""

@@ -13,6 +13,7 @@ import trio
 from voicetrio.core.backpressure import Backpressure
 from voicetrio.core.config import SAMPLE_RATE, AudioFormat, Encoding, SessionConfig, SessionLimits
 from voicetrio.core.errors import RemoteError
+from voicetrio.core.flood import Allowance
 from voicetrio.core.messages import (
     Cancel,
     CancelSpeech,
@@ -42,6 +43,9 @@ _SLICE_BYTES = SAMPLE_RATE * SAMPLE_BYTES
 
 _LATE_MIN = 1.5
 """Seconds without audio after which it is late. Frames are 1 s at most, and any backlog has room for half a second."""
+_ERRORS_PER_SECOND, _ERRORS_AT_ONCE = 10, 100
+"""Messages that cannot be used and are answered as such: more than anybody reads, and fewer than would fill a client's
+queue of messages."""
 
 
 class Asked(Protocol):
@@ -52,6 +56,10 @@ class Asked(Protocol):
     @property
     def closing(self) -> bool:
         """Whether the session only flushes what it has heard."""
+        ...
+
+    def engage(self) -> None:
+        """The client has asked for something, and it was done."""
         ...
 
     def audio_came(self, now: float) -> None: ...
@@ -97,13 +105,20 @@ class Intake:
         )
         self._heard_at = trio.current_time()
         """When audio last came."""
+        self._answers_left = Allowance(_ERRORS_PER_SECOND, _ERRORS_AT_ONCE / _ERRORS_PER_SECOND)
+        self._unanswered = 0
 
     async def serve(self, attachment: Attachment) -> None:
         """Read one connection until it is gone or was replaced by another one. Safe to cancel between messages."""
         with attachment.reading:
-            while (message := await attachment.link.receive()) is not None:
-                if attachment.over.is_set():
-                    return  # the client has been told where to go on: this message came too late
+            while True:
+                try:
+                    message = await attachment.link.receive()
+                except RemoteError as error:
+                    self._session.refuse(error)
+                    continue  # the session is over, and cancels this
+                if message is None or attachment.over.is_set():
+                    return  # in the second case the client has been told where to go on: this came too late
                 attachment.alive_at = trio.current_time()
                 self._take(message)
 
@@ -123,7 +138,19 @@ class Intake:
                 self._session.greeted(by_text=False)
                 self._hear(message)
         except RemoteError as error:
-            self._session.refuse(error)
+            self._refuse(error)
+
+    def _refuse(self, error: RemoteError) -> None:
+        """Answer it, unless the client sends nothing but rubbish: thousands of answers would help nobody."""
+        if error.recoverable and not self._answers_left.take(1, now=trio.current_time()):
+            self._unanswered += 1
+            self._reporter.unanswered(error.code)
+            return
+        count = f" ({self._unanswered} messages before it were not answered)" if self._unanswered else ""
+        self._unanswered = 0
+        self._session.refuse(
+            RemoteError(error.code, error.message + count, recoverable=error.recoverable, close_code=error.close_code)
+        )
 
     def _hear(self, frame: bytes) -> None:
         now = trio.current_time()
@@ -191,6 +218,8 @@ class Intake:
                 self._session.close()
             case Cancel():
                 self._session.cancel()
+        if isinstance(request, Configure | UserMessage | Speak):
+            self._session.engage()
 
     def _effective(self, message: Configure) -> SessionConfig:
         """The session's values with this message's in their places.

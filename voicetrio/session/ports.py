@@ -20,7 +20,11 @@ class Link(Protocol):
     """One connection of a client. One task receives, one task sends; whoever made it closes it."""
 
     async def receive(self) -> str | bytes | None:
-        """The next message; None when the client is gone. Safe to cancel: nothing is lost."""
+        """The next message; None when the client is gone. Safe to cancel: nothing is lost.
+
+        Raises:
+            RemoteError: the client sends what no client may, or too much; nothing more will come.
+        """
         ...
 
     async def send(self, message: str | bytes) -> None:

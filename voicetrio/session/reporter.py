@@ -51,6 +51,10 @@ class Reporter:
         self._log.info("client_error", code=code, recoverable=recoverable)
         self._outbox.post({"type": "error", "code": code, "message": message, "recoverable": recoverable, **more})
 
+    def unanswered(self, code: str) -> None:
+        """An error that is counted, and not told: the client has been told enough of them."""
+        self._telemetry.client_error(code)
+
     # -- what was heard -----------------------------------------------------------------------------------------------
 
     def speech_started(self, at_sample: int) -> None:

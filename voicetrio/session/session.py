@@ -286,6 +286,9 @@ class Session:
                 self._line.lose(attachment)
             if self._line.current is None:
                 self._left_at = trio.current_time()
+                if not self._body.engaged:
+                    self.end(DISCONNECTED)  # nothing was said: there is nothing to come back to
+                    return
                 self._log.info("client_away")
 
     async def _finish(self) -> None:

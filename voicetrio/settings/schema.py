@@ -81,6 +81,14 @@ class ServerSettings(Section):
     page reach this machine's loopback, so only the server's own pages may by default."""
     max_sessions: Count = 200
     """Sessions at once; the next is refused. Each keeps 1.9 MB for its ring and may ask for a worker's slot."""
+    max_sessions_per_address: Count = 100
+    """Of them, with clients at one address; the next from there is refused. Half of the places: an office behind one
+    address fits, and no address keeps everybody else out. Behind a proxy all have the proxy's address."""
+    ping_interval: Annotated[float, Field(ge=1, le=300, allow_inf_nan=False)] = 10.0
+    """Seconds between two pings on a WebSocket: well below the minute after which proxies cut silent connections."""
+    pong_timeout: Annotated[float, Field(ge=1, le=300, allow_inf_nan=False)] = 15.0
+    """Seconds that a client may give no sign of life after a ping, not a single byte, before its connection is taken for
+    lost and the session waits for it. Longer than a mobile network's worst pause, so that it is not cut in one."""
     shutdown_grace: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0
     """Seconds that sessions may take at SIGTERM to finish what was said, and to say goodbye: half of what container runtimes
     wait before SIGKILL."""
