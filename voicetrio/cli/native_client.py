@@ -132,7 +132,10 @@ class NativeSession:
                 if self.closed_message is not None:
                     raise StopAsyncIteration from None
                 raise self._lost() from None
-            return data if isinstance(data, bytes) else self._read_json(data)
+            if isinstance(data, bytes):
+                self._ticket.note_audio(data)
+                return data
+            return self._read_json(data)
         if self.closed_message is not None:
             raise StopAsyncIteration
         raise ConnectionLost(f"the server has been silent for {silence_s:.0f} s")

@@ -1,6 +1,7 @@
 """A player without a loudspeaker: it plays what it is fed, in the time it is told, and knows what was heard when.
 
     begin -> feed, feed, ... -> end          one utterance; the next one plays when this one was heard
+             go_on                           after a cut what is fed goes on there: nothing is played twice
              pause / resume                  it stands still meanwhile
              flush                           what was not played yet is thrown away
 
@@ -51,6 +52,8 @@ class _Sound:
     """Received and not played."""
     played: int = 0
     """Samples."""
+    skip: int = 0
+    """Bytes that are fed next, and are there already."""
     ended: bool = False
     """Nothing more will come of it."""
     paused: bool = False
@@ -89,8 +92,23 @@ class Player:
         self.advance(now)
         if not self._queue or self._queue[-1].ended:
             return False
-        self._queue[-1].waiting += pcm
+        sound = self._queue[-1]
+        sound.waiting += pcm[sound.skip :]
+        sound.skip = max(0, sound.skip - len(pcm))
         return True
+
+    def go_on(self, request_id: str, start_sample: int, *, now: float) -> None:
+        """The connection was cut and is back: what is fed from now on is of this utterance, from that sample on."""
+        self.advance(now)
+        sound = self._sounds.get(request_id)
+        if sound is None:
+            return
+        there = sound.played + len(sound.waiting) // SAMPLE_BYTES
+        sound.skip = SAMPLE_BYTES * max(0, there - start_sample)
+        sound.ended = False
+        if sound not in self._queue:  # all that it had was heard before there was more
+            self._finished = [progress for progress in self._finished if progress.request_id != request_id]
+            self._queue.append(sound)
 
     def end(self, request_id: str, *, now: float) -> None:
         """All of its sound has come."""

@@ -44,9 +44,14 @@ class ResumeTicket:
     """Of one session, over all of its connections. `NativeSession` keeps it up to date."""
 
     received: int = 0
-    """Text frames received, without any `session.created`: the server repeats what came after them."""
+    """Text frames received, but `session.created` and `session.pong`: the server repeats what came after them."""
+    utterance: str = ""
+    """The `request_id` of what the server said, or says: the last one whose audio came, or comes next."""
+    samples: int = 0
+    """Of its audio, received over all connections: the server goes on with the next one."""
     limits: ServerLimits | None = None
     _token: str = field(default="", repr=False)
+    _sample_bytes: int = 2
 
     @property
     def valid(self) -> bool:
@@ -56,13 +61,38 @@ class ResumeTicket:
     @property
     def query(self) -> str:
         """What to add to the session's address; empty for a session that does not exist yet."""
-        return urlencode({"resume": self._token, "received": self.received}) if self._token else ""
+        if not self._token:
+            return ""
+        speech = {"utterance": self.utterance, "samples": self.samples} if self.utterance else {}
+        return urlencode({"resume": self._token, "received": self.received, **speech})
 
     def note(self, message: dict[str, Any]) -> None:
         """To be called with each text message, once, when it is handed on to whoever makes use of it."""
-        if message.get("type") != "session.created":
-            self.received += 1
-            return
+        match message.get("type"):
+            case "session.pong":
+                return
+            case "tts.speaking_start":
+                self.received += 1
+                self._begin(message, 0)
+                return
+            case "tts.speaking_resumed":
+                self.received += 1
+                start = message.get("start_sample")
+                self._begin(message, start if isinstance(start, int) else 0)
+                return
+            case "session.created":
+                pass
+            case _:
+                self.received += 1
+                return
         token = message.get("resume_token")
         self._token = token if isinstance(token, str) else ""
         self.limits = ServerLimits.from_message(message)
+
+    def note_audio(self, audio: bytes) -> None:
+        """To be called with each binary message, as `note` is."""
+        self.samples += len(audio) // self._sample_bytes
+
+    def _begin(self, message: dict[str, Any], samples: int) -> None:
+        self.utterance, self.samples = str(message.get("request_id")), samples
+        self._sample_bytes = 2 if message.get("encoding", "pcm_s16le") == "pcm_s16le" else 1
