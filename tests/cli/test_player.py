@@ -180,3 +180,17 @@ def test_the_rates_of_two_utterances_may_differ(player):
         (0.0, RATE, 200),
         (0.1, 2 * RATE, 200),
     ]
+
+
+def test_after_a_cut_nothing_is_played_twice_and_nothing_is_left_out():
+    player = Player(now=0.0)
+    player.begin("a", 1000, now=0.0)
+    player.feed(b"\x01\x00" * 300, now=0.0)
+    player.end("a", now=0.0)
+    player.advance(0.5)
+    player.go_on("a", 200, now=1.0)
+    player.feed(b"\x01\x00" * 60, now=1.0)
+    player.feed(b"\x01\x00" * 40 + b"\x02\x00" * 100, now=1.0)
+    player.end("a", now=1.0)
+    assert player.played_ms("a", now=2.0) == 400
+    assert b"".join(bytes(one.pcm) for one in player.heard) == b"\x01\x00" * 300 + b"\x02\x00" * 100

@@ -52,3 +52,18 @@ def test_the_token_is_not_shown():
     ticket.note(CREATED)
     assert "a/b" not in repr(ticket)
     assert "a/b" not in str(ticket)
+
+
+def test_it_says_how_much_of_the_speech_has_come():
+    ticket = ResumeTicket()
+    ticket.note({"type": "session.created", "resume_token": "t"})
+    ticket.note({"type": "tts.speaking_start", "request_id": "a b", "encoding": "pcmu"})
+    ticket.note_audio(bytes(160))
+    ticket.note({"type": "session.pong"})
+    assert ticket.query == "resume=t&received=1&utterance=a+b&samples=160"
+    ticket.note({"type": "tts.speaking_resumed", "request_id": "a b", "encoding": "pcmu", "start_sample": 100})
+    ticket.note_audio(bytes(10))
+    assert (ticket.received, ticket.samples) == (2, 110)
+    ticket.note({"type": "tts.speaking_start", "request_id": "b"})
+    ticket.note_audio(bytes(160))
+    assert (ticket.utterance, ticket.samples) == ("b", 80)

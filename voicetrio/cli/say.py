@@ -10,8 +10,10 @@ from typing import Any, BinaryIO, TextIO
 
 import trio
 
-from voicetrio.cli.native_client import NativeSession, open_native_session
+from voicetrio.cli.native_client import NativeSession
 from voicetrio.cli.native_errors import ConnectionLost, SessionFailed
+from voicetrio.cli.resuming import run_resumable
+from voicetrio.cli.ticket import ResumeTicket
 from voicetrio.cli.wav_file import SAMPLE_BYTES, STDOUT, WavStream, check_place, open_stream, wav_bytes, write_whole
 from voicetrio.cli.with_server import add_server_arguments, run_with_server
 from voicetrio.core.errors import VoicetrioError
@@ -101,7 +103,9 @@ async def receive_speech(
     """
     speech = Speech(request_id=f"say-{secrets.token_hex(8)}")
     fields = {name: value for name, value in request.items() if value is not None}
-    async with open_native_session(server_url, new_session_id()) as session:
+
+    async def listen(session: NativeSession, _ticket: ResumeTicket) -> None:
+        """Over one connection; after a cut the next one goes on where this one ended."""
         session.limit_silence(SILENCE_S)
         try:
             async for message in session:
@@ -112,13 +116,18 @@ async def receive_speech(
                             rate = speech.sample_rate
                             await trio.to_thread.run_sync(stream.write, message, rate, abandon_on_cancel=True)
                         await _report(speech, session)
-                elif message.get("type") == "session.created":
-                    await session.send_json({"type": "tts.speak", "request_id": speech.request_id, **fields})
-                else:
+                elif message.get("type") != "session.created":
                     await _hear(message, speech, session, err)
+                elif not speech.sample_rate:  # also again: the first time may have been lost with its connection
+                    await session.send_json({"type": "tts.speak", "request_id": speech.request_id, **fields})
         except ConnectionLost:
             if not speech.complete:  # else we have what we came for
                 raise
+
+    def tell_cut() -> None:
+        print("voicetrio: the connection was lost; going on over another one", file=err, flush=True)
+
+    await run_resumable(server_url, new_session_id(), listen, on_cut=tell_cut)
     if not speech.complete:
         raise ConnectionLost("the server ended the session before all was said")
     return speech
@@ -145,6 +154,10 @@ async def _hear(message: dict[str, Any], speech: Speech, session: NativeSession,
             played = {"request_id": speech.request_id, "played_ms": speech.duration_ms}
             await session.send_json({"type": "playback.progress", **played})
             await session.send_json({"type": "session.close"})
+        case "playback.interrupted" if not speech.complete:
+            raise SessionFailed("the server broke off the speech")
+        case "error" if message.get("code") == "duplicate_request":
+            pass  # it had got through before the connection was cut
         case "error":
             code, text = str(message.get("code")), f"{message.get('code')}: {message.get('message')}"
             if not speech.complete and (code.startswith(FATAL_CODES) or not message.get("recoverable", True)):
