@@ -200,7 +200,7 @@ class Playback:
         since = self._report.at + REPORT_SLACK
         by_report = self._report.samples + self._samples(self._clock(now) - since)
         lagging = max(unconfirmed, self._estimate(now, lag=LAG_MAX))
-        return max(self._report.samples, min(by_report, self._estimate(now)), lagging)
+        return max(self._report.samples, min(by_report, self._line.limit), lagging)
 
     def heard_at(self, samples: int, *, now: float) -> float:
         """When so many of the samples that were sent will have been heard, or were, if nothing else is reported;
@@ -218,7 +218,7 @@ class Playback:
         if self._report is None:
             return by_clock
         by_report = self._report.at + REPORT_SLACK + (samples - self._report.samples) / self.sample_rate
-        return min(max(by_report, by_clock), by_clock + LAG_MAX)
+        return min(by_report, by_clock + LAG_MAX)
 
     def expected_at(self, samples: int, *, now: float) -> float:
         """When so many of the samples that were sent will probably have been heard: a player that reports goes on from

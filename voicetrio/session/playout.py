@@ -46,7 +46,7 @@ class Playout:
                 self._put_step(utterance)
                 continue
             if utterance.all_made:
-                heard_at = self._end(utterance)
+                heard_at = self._end(utterance, now)
                 if heard_at <= now:
                     return
                 due = min(due, heard_at)
@@ -179,7 +179,7 @@ class Playout:
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
-    def _end(self, utterance: Utterance) -> float:
+    def _end(self, utterance: Utterance, now: float) -> float:
         """All is made: tell when all was sent. Returns when it will have been heard."""
         playback = utterance.playback
         if playback is None:
@@ -188,7 +188,7 @@ class Playout:
             return math.inf
         playback.finish(whole=not utterance.failed)
         self.announce_end(utterance, playback, cancelled=utterance.failed)
-        return playback.completes_at(now=trio.current_time())
+        return playback.completes_at(now=now)
 
     def announce_end(self, utterance: Utterance, playback: Playback, *, cancelled: bool) -> None:
         """All audio has been sent that will be; `cancelled`: that is not the whole text."""

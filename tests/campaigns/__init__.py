@@ -1,0 +1,1 @@
+"""Long trials with real processes, which print what they measured. Nothing here is collected by pytest."""
