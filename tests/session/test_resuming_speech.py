@@ -140,6 +140,7 @@ async def test_what_was_played_long_ago_cannot_be_asked_for(autojump_clock):
         for tick in range(1, 201):
             await trio.sleep(0.1)
             await client.send("playback.progress", request_id="a", played_ms=100 * tick)
+        await trio.sleep(0.01)
         client.leave()
         await client.come_back(received=client.text_frames(), speech=SpeechReceived("a", 10))
         ending = await client.wait_for("playback.interrupted")

@@ -105,6 +105,7 @@ async def _serve(house: House, session: Session, received: int | None, speech: S
         await _refuse(house, "session_over", accepted=True)
         return
     attachment = session.attach(link, received=received, speech=speech)
+    link.on_pong = attachment.pong
     try:
         await attachment.over.wait()
     except trio.Cancelled:

@@ -4,6 +4,7 @@ Quart cancels a handler when its client is gone. Here the handler is told instea
 the session ends (or waits for its client) by its own rules, and a cancel means one thing only: the server stops.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
@@ -12,7 +13,7 @@ from quart import Websocket
 from quart_trio.asgi import TrioASGIWebsocketConnection
 
 from voicetrio.core.errors import RemoteError
-from voicetrio.gateway.websocket_stream import REFUSED
+from voicetrio.gateway.websocket_stream import PING, PONG, REFUSED
 from voicetrio.session.ports import LinkLost
 
 _CLOSE_PATIENCE = 1.0
@@ -67,6 +68,9 @@ class Connection(TrioASGIWebsocketConnection):
             if event["type"] == "websocket.receive":
                 data = event.get("bytes")
                 await self.send_channel.send(event["text"] or "" if data is None else data)
+            elif event["type"] == PONG:
+                pong: Any = _Pong()
+                await self.send_channel.send(pong)
             elif event["type"] == REFUSED:
                 await self.send_channel.send(event["error"])
             elif event["type"] == "websocket.disconnect":
@@ -75,20 +79,30 @@ class Connection(TrioASGIWebsocketConnection):
                 return
 
 
+class _Pong:
+    """In the place of a message: the client has answered a ping."""
+
+
 class WebSocketLink:
     def __init__(self, websocket: Websocket) -> None:
         self._websocket = websocket
         self._gone = False
+        self._ping: Callable[[], Awaitable[None]] | None = websocket.scope.get("state", {}).get(PING)
+        self.on_pong: Callable[[], None] = lambda: None
+        """Called when the client has answered `ping`."""
 
     async def receive(self) -> str | bytes | None:
-        try:
-            message: str | bytes | RemoteError = await self._websocket.receive()
-        except trio.EndOfChannel:
-            self._gone = True
-            return None
-        if isinstance(message, RemoteError):
-            raise message
-        return message
+        while True:
+            try:
+                message: str | bytes | RemoteError | _Pong = await self._websocket.receive()
+            except trio.EndOfChannel:
+                self._gone = True
+                return None
+            if isinstance(message, RemoteError):
+                raise message
+            if not isinstance(message, _Pong):
+                return message
+            self.on_pong()
 
     async def send(self, message: str | bytes) -> None:
         # Hypercorn takes what is sent to a client that is gone, and drops it.
@@ -99,7 +113,11 @@ class WebSocketLink:
 
     async def ping(self) -> bool:
         await trio.lowlevel.checkpoint()
-        return False
+        if self._ping is None:  # another server than ours
+            return False
+        if not self._gone:
+            await self._ping()
+        return True
 
     async def close(self, code: int, reason: str) -> None:
         """Send a close frame. Harmless when the client is gone."""

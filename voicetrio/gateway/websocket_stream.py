@@ -27,6 +27,15 @@ from voicetrio.gateway.connection_rules import Wire
 REFUSED = "voicetrio.refused"
 """Type of the event that tells the application what its client has done; its `error` is a `RemoteError`."""
 
+PING = "voicetrio.ping"
+"""Where a connection's state has what pings its client, behind all that was sent."""
+
+PONG = "voicetrio.pong"
+"""Type of the event that tells the application that its client has answered such a ping."""
+
+_PING_PAYLOAD = b"voicetrio"
+"""Of those pings: the ones that keep a connection alive have none."""
+
 WIRE = "voicetrio.connection"
 """Where a connection's state has the connection itself."""
 
@@ -79,6 +88,7 @@ class GuardedWebSocket(WSStream):
 
     async def _begin(self, request: Request) -> None:
         self._wire = request.state[WIRE]
+        request.state[PING] = self._ping_client
         flood = self._wire.rules.flood
         limit = min(flood.max_message_bytes, self.config.websocket_max_message_size)
         self._guard = FloodGuard(replace(flood, max_message_bytes=limit))
@@ -119,6 +129,8 @@ class GuardedWebSocket(WSStream):
                 elif isinstance(event, Ping | Pong):
                     self._guard.control(now=now)
                     ping = event if isinstance(event, Ping) else ping
+                    if isinstance(event, Pong) and event.payload == _PING_PAYLOAD and self.app_put is not None:
+                        await self.app_put({"type": PONG})
             except RemoteError as error:
                 await self._refuse(error)
                 return
@@ -185,6 +197,11 @@ class GuardedWebSocket(WSStream):
                 self._wire.rules.note_cut("no_pong")
                 self._wire.abort()  # also ends a ping that is stuck
             nursery.cancel_scope.cancel(reason="the connection is over")
+
+    async def _ping_client(self) -> None:
+        """For the application, which is told of the answer."""
+        if self.state is ASGIWebsocketState.CONNECTED and not self._gone.is_set():
+            await self._send_wsproto_event(Ping(payload=_PING_PAYLOAD))
 
     async def _ping(self) -> None:
         while True:

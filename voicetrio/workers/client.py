@@ -49,8 +49,10 @@ class _Left(Exception):
 
 
 @contextmanager
-def _translated(address: str) -> Iterator[None]:
-    """GRPC's and the socket's errors as ours. Texts from the worker are shown: it writes them for people."""
+def _translated() -> Iterator[None]:
+    """GRPC's and the socket's errors as ours. Texts from the worker are shown: it writes them for people. Where it lives is
+    not: clients read these texts.
+    """
     try:
         yield
     except GRPCError as error:
@@ -65,9 +67,9 @@ def _translated(address: str) -> Iterator[None]:
             case Status.DATA_LOSS:
                 raise EngineLost(message) from error
             case _:
-                raise WorkerUnavailable(f"worker at {address}: {message}") from error
+                raise WorkerUnavailable(f"the worker failed: {message}") from error
     except (StreamTerminatedError, ProtocolError, OSError) as error:
-        raise WorkerUnavailable(f"worker at {address}: the connection was lost ({type(error).__name__})") from error
+        raise WorkerUnavailable(f"the connection to the worker was lost ({type(error).__name__})") from error
 
 
 class WorkerClient:
@@ -87,14 +89,14 @@ class WorkerClient:
 
     async def describe(self) -> pb.Description:
         """Raises `WorkerError`. Safe to cancel."""
-        with _translated(self.address):
+        with _translated():
             description: pb.Description = await self._aio(self._worker.Describe)(pb.DescribeRequest())
             self.note_sign_of_life()
             return description
 
     async def is_serving(self) -> bool:
         """Whether the worker's health service says SERVING for the worker as a whole. Raises `WorkerError`."""
-        with _translated(self.address):
+        with _translated():
             reply = await self._aio(self._health.Check)(HealthCheckRequest(service="voicetrio.v1.Worker"))
             self.note_sign_of_life()
             serving: bool = reply.status == HealthCheckResponse.SERVING
@@ -131,7 +133,7 @@ class WorkerClient:
         """Synthesise inside; leaving stops it. Entering raises `WorkerError`."""
         message = pb.SynthesizeRequest(text=request.text, voice=request.voice, speed=request.speed)
         async with self._channels.lease() as channel, self._call(TextToSpeechStub(channel).Synthesize) as call:
-            with self._in_time(), _translated(self.address):
+            with self._in_time(), _translated():
                 await self._aio(call.send_message)(message, end=True)
             yield SynthesizeStream(self, call, self._loop)
 
@@ -149,7 +151,7 @@ class WorkerClient:
                 reason = StreamTerminatedError("the call has failed")
             raise
         finally:
-            with trio.move_on_after(_LEAVE_TIMEOUT, shield=True), _translated(self.address):
+            with trio.move_on_after(_LEAVE_TIMEOUT, shield=True), _translated():
                 await self._aio(call.__aexit__)(type(reason), reason, None)
 
     @contextmanager
@@ -158,7 +160,7 @@ class WorkerClient:
         with trio.move_on_after(_OPEN_TIMEOUT) as patience:
             yield
         if patience.cancelled_caught:
-            raise WorkerUnavailable(f"worker at {self.address}: it did not answer within {_OPEN_TIMEOUT:g} s")
+            raise WorkerUnavailable(f"the worker did not answer within {_OPEN_TIMEOUT:g} s")
 
     def _aio(self, function: Any) -> Any:
         return trio_asyncio.aio_as_trio(function, loop=self._loop)
@@ -187,7 +189,6 @@ class TranscribeStream:
         on_draining: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
-        self._address = client.address
         self._on_draining = on_draining
         self._worker = worker_name(client.address)
         self._call = call
@@ -218,17 +219,17 @@ class TranscribeStream:
             partials=config.partials,
             alone=config.alone,
         )
-        with _translated(self._address):
+        with _translated():
             await self._send(pb.TranscribeRequest(config=message))
         reply = await self._next()
         if reply.WhichOneof("reply") != "opened":
-            raise WorkerUnavailable(f"worker at {self._address}: its first reply was not `opened`")
+            raise WorkerUnavailable("the first reply of the worker was not `opened`")
         self._model = f"{reply.opened.engine} {reply.opened.model}".strip()
         self._architecture = _architecture(reply.opened.architecture)
 
     async def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
         start = pb.SegmentStart(segment_id=segment_id, initial_prompt=initial_prompt)
-        with _translated(self._address):
+        with _translated():
             await self._send(pb.TranscribeRequest(segment_start=start))
 
     @property
@@ -237,12 +238,12 @@ class TranscribeStream:
 
     async def send_audio(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
         chunk = pb.AudioChunk(segment_id=segment_id, start_sample=start_sample, pcm=pcm)
-        with _translated(self._address):
+        with _translated():
             await self._send(pb.TranscribeRequest(audio=chunk))
 
     async def end_segment(self, segment_id: int, end_sample: int) -> None:
         end = pb.SegmentEnd(segment_id=segment_id, end_sample=end_sample)
-        with _translated(self._address):
+        with _translated():
             await self._send(pb.TranscribeRequest(segment_end=end))
 
     async def receive(self) -> Hypothesis | Working | Draining:
@@ -260,11 +261,11 @@ class TranscribeStream:
                     continue  # a newer worker's reply that this gateway does not know
 
     async def _next(self) -> pb.TranscribeReply:
-        with _translated(self._address):
+        with _translated():
             reply: pb.TranscribeReply | None = await self._receive()
             if reply is None:
                 await self._receive_status()
-                raise WorkerUnavailable(f"worker at {self._address}: it ended the stream")
+                raise WorkerUnavailable("the worker ended the stream")
             self._client.note_sign_of_life()
             return reply
 
@@ -274,7 +275,6 @@ class SynthesizeStream:
 
     def __init__(self, client: WorkerClient, call: Any, loop: trio_asyncio.TrioEventLoop) -> None:
         self._client = client
-        self._address = client.address
         self._receive = trio_asyncio.aio_as_trio(call.recv_message, loop=loop)
         self._receive_status = trio_asyncio.aio_as_trio(call.recv_trailing_metadata, loop=loop)
         self._failed: pb.TextRange | None = None
@@ -289,7 +289,7 @@ class SynthesizeStream:
             raise
 
     async def _next(self) -> SpeechAudio | None:
-        with _translated(self._address):
+        with _translated():
             reply: pb.SynthesizeReply | None = await self._receive()
             self._client.note_sign_of_life()
             if reply is None:
