@@ -1,5 +1,7 @@
 """What the operator is told of workers: which they are, whether they are ready, and what they can."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from tests.workers import fleet
@@ -24,7 +26,7 @@ def test_a_stream_tells_whose_it_is():
     class Call:
         send_message = recv_message = recv_trailing_metadata = None
 
-    stream = TranscribeStream("unix:/home/anna/private/worker.sock", Call(), None)
+    stream = TranscribeStream(SimpleNamespace(address="unix:/home/anna/private/worker.sock"), Call(), None)
     assert stream.worker == "unix:worker.sock", "as the pool calls it"
 
 
