@@ -127,6 +127,7 @@ def conversation(chromium: Browser, server: ServerProcess, url: str) -> None:
         wait_state(page, "listening")
         page.get_by_label("Message").fill("Tell me a story.")
         page.get_by_role("button", name="Send").click()
+        page.locator("summary").click()
         wait_part_heard(page)
         shoot(page, "speaking")
         page.set_viewport_size(NARROW)
