@@ -183,6 +183,31 @@ def test_an_answer_goes_on_while_the_connection_is_away(caller, microphone, serv
         assert max(level for at, level in one.sound() if cut_at + 200 < at < cut_at + 600) > AUDIBLE
 
 
+def test_a_network_that_dies_without_a_word_is_noticed_and_no_word_of_the_answer_is_lost(caller, microphone, server):
+    with open_line(server.port) as line:
+        one = caller(microphone(silence(60)), port=line.port)
+        one.call()
+        one.wait_state("listening")
+        one.say(f"say {' '.join([LONG] * 6)}")  # 25 s
+        one.wait_state("speaking")
+        one.wait(2.0)
+        line.stall()
+        stalled_at = one.page.evaluate("performance.now()")
+        one.wait_state("reconnecting", within_ms=9000)
+        noticed = one.wait_for("state", state="reconnecting")
+        assert noticed["at"] - stalled_at < 8000, "it does not say Speaking for as long as the network is dead"
+        line.mend()
+        one.wait_message("session.created", 2)
+        completed = one.wait_for("playback", event="completed", within_ms=60_000)
+        ends = {message["duration_ms"] for message in one.messages("tts.speaking_end")}
+        assert len(ends) == 1
+        assert completed["detail"]["heardMs"] >= ends.pop() - 5
+        assert one.messages("playback.interrupted") == []
+        started = one.wait_for("playback", event="started")
+        sounded = [at for at, level in one.sound() if level > AUDIBLE]
+        assert sounded[-1] - started["at"] < completed["detail"]["heardMs"] + 12_000, "nothing is played twice"
+
+
 def test_a_name_that_the_server_has_refused_is_not_taken(caller, microphone):
     one = caller(microphone(silence(60)))
     one.page.evaluate(

@@ -4,12 +4,49 @@ from typing import Any
 
 import pytest
 
-from .calling import COUNT, alive
+from .calling import COUNT, Caller, alive, wait_until
 from .looking import wait_until as wait_on
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 KEPT = 'id="call" keep-on-reload'
+
+
+def session_of(one: Caller) -> str:
+    session: str = one.messages("session.created")[-1]["session_id"]
+    return session
+
+
+def test_a_call_goes_on_after_a_reload_and_so_does_its_answer(open_widget, server):
+    one = open_widget(KEPT)
+    one.page.evaluate("document.querySelector('voicetrio-call').muted = true")
+    one.call()
+    one.wait_state("muted")
+    one.say("tell me a story")
+    one.wait_state("speaking")
+    one.wait(3.0)
+    session = session_of(one)
+    reported = max(sent["played_ms"] for _, sent in one.sent if sent["type"] == "playback.progress")
+    one.page.reload()
+    resumed = one.wait_message("session.created")
+    assert resumed["detail"]["resumed"] is True
+    assert resumed["detail"]["session_id"] == session
+    one.wait_state("speaking")
+    assert one.page.evaluate("document.querySelector('voicetrio-call').muted") is True, "as it was left"
+    goes_on = one.wait_message("tts.speaking_resumed")["detail"]
+    start_ms = 1000 * goes_on["start_sample"] / goes_on["sample_rate"]
+    assert reported - 100 <= start_ms <= reported + 1500, "from where it was heard, and not from its beginning"
+    completed = one.wait_for("playback", event="completed", within_ms=60_000)
+    (end,) = {message["duration_ms"] for message in one.messages("tts.speaking_end")}
+    assert completed["detail"]["heardMs"] >= end - 5
+    lines = {event["detail"]["id"]: event["detail"] for event in one.seen.of("transcript")}
+    assert [line["text"][:14] for line in lines.values()] == ["tell me a stor", "Once there was"]
+    assert "tell me a story" in one.text()
+    one.say("say good morning")
+    one.wait_for("playback", 2, event="completed")
+    one.hang_up()
+    wait_until(lambda: server.metric("stt_active_sessions") == 0)
+    assert one.seen.troubles() == []
 
 
 def test_after_a_reload_it_hears_again(open_widget):

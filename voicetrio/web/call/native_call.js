@@ -1,22 +1,18 @@
 /**
  * A call over voicetrio's own WebSocket: microphone, socket and player, and what each has to know of the others.
  *
- *   microphone ──> Uplink ──> ResumableSocket ──> Player ──> ear
+ *   microphone ──> Uplink ──> ResumableSocket ──> SpokenAnswers ──> ear
  *                                  │  └──> CallState, Conversation
- *                                  └── playback.progress <── Player
+ *                                  └── playback.progress <── SpokenAnswers
  */
 
 import { CallState } from "./call_state.js";
 import { Conversation } from "./conversation.js";
 import { serverTrouble, trouble } from "./errors.js";
-import { NoPlayer } from "./no_player.js";
-import { Player } from "./player.js";
 import { Microphone } from "./microphone.js";
 import { ResumableSocket } from "./resumable_socket.js";
+import { SpokenAnswers } from "./spoken_answers.js";
 import { Uplink } from "./uplink.js";
-
-/** Samples per second of an utterance that does not tell: the protocol's default. */
-const OUTPUT_RATE = 24_000;
 
 /** Ids as a session can have them. */
 const SESSION_ID = /^[A-Za-z0-9._-]{1,128}$/;
@@ -25,7 +21,7 @@ const SESSION_ID = /^[A-Za-z0-9._-]{1,128}$/;
  * What another page needs to go on with a call.
  * @typedef {object} SavedCall
  * @property {import("./resumable_socket.js").Resumption} resumption
- * @property {{requestId: string, samples: number} | null} heard
+ * @property {import("./spoken_answers.js").Position | null} heard
  * @property {ReturnType<CallState["save"]>} state
  * @property {ReturnType<Conversation["save"]>} conversation
  * @property {boolean} hadMicrophone
@@ -49,19 +45,17 @@ export class NativeCall {
   #conversation = new Conversation();
   #state;
   #context;
-  #player;
+  #speech;
   /** @type {Microphone | null} */ #microphone = null;
   #socket;
   #uplink;
   #muted = false;
   #ready = false;
   #nameRefused = false;
-  /** Where another page has stopped, until audio comes. @type {{requestId: string, samples: number} | null} */ #heardBefore;
   #pings = 0;
   /** Typed messages that may not have arrived yet, by the ping that was sent behind each. @type {Set<string>} */
   #unconfirmed = new Set();
   #over = false;
-  /** What the server has not been told yet. @type {Map<string, number>} */ #unreported = new Map();
 
   /**
    * @param {AudioContext | null} context with the worklets; null: this page cannot sound, and answers are read
@@ -75,19 +69,23 @@ export class NativeCall {
     this.#configuration = context === null ? { ...configuration, speak_replies: false } : configuration;
     this.#state = new CallState(configuration.agent === "on");
     this.#state.microphone = "none";
-    this.#heardBefore = saved?.heard ?? null;
     if (saved !== null) {
       this.#state.restore(saved.state);
       this.#conversation.restore(saved.conversation);
       this.#state.connected = this.#state.cut = true;
     }
-    this.#player = context === null ? new NoPlayer() : this.#makePlayer(context);
+    this.#speech = new SpokenAnswers(context, (message) => this.#socket.send(message), saved?.heard ?? null, {
+      onHeard: (requestId, ms) => this.#show(this.#conversation.heardUntil(requestId, ms)),
+      onSound: () => this.#state.sound(this.#speech.sound, performance.now()),
+      onPlayback: events.onPlayback,
+      onTrouble: events.onTrouble,
+    });
     const ways = {
       onCreated: (/** @type {Record<string, any>} */ message) => this.#begin(message),
       onMessage: (/** @type {Record<string, any>} */ message) => this.#take(message),
-      onAudio: (/** @type {ArrayBuffer} */ data) => this.#player.feed(data),
+      onAudio: (/** @type {ArrayBuffer} */ data) => this.#speech.feed(data),
       onPong: (/** @type {string} */ id) => void this.#unconfirmed.delete(id),
-      position: () => this.#player.position ?? this.#heardBefore,
+      position: () => this.#speech.position,
       onCut: () => {
         this.#state.cut = true;
       },
@@ -107,7 +105,7 @@ export class NativeCall {
   }
 
   get levels() {
-    return { microphone: this.#microphone?.meter.rms ?? 0, speaker: this.#player.level };
+    return { microphone: this.#microphone?.meter.rms ?? 0, speaker: this.#speech.level };
   }
 
   /** @param {boolean} muted */
@@ -139,7 +137,7 @@ export class NativeCall {
     if (!this.#ready || resumption === null) return null;
     return {
       resumption,
-      heard: this.#player.heard ?? this.#heardBefore,
+      heard: this.#speech.heard,
       state: this.#state.save(),
       conversation: this.#conversation.save(),
       hadMicrophone: this.#microphone !== null,
@@ -165,13 +163,13 @@ export class NativeCall {
   /** Stop the answer: what sounds and what is still being thought of. */
   stop() {
     if (!this.#state.answering || !this.#socket.send({ type: "turn.cancel" })) return;
-    this.#player.pauseAll(); // at once, and not after the way to the server and back
+    this.#speech.pauseAll(); // at once, and not after the way to the server and back
   }
 
   /** Hang up: nothing is sent or sounds any more; the last words may still become text. `onEnd` follows. */
   close() {
     this.#microphone?.close();
-    this.#player.flushAll();
+    this.#speech.flushAll();
     this.#socket.close();
   }
 
@@ -183,16 +181,6 @@ export class NativeCall {
   /** The end, at once. `onEnd` follows if there was none yet. */
   abort() {
     this.#socket.abort();
-  }
-
-  /** @param {AudioContext} context */
-  #makePlayer(context) {
-    return new Player(context, {
-      onHeard: (requestId, ms) => this.#report(requestId, ms),
-      onStarted: (requestId) => this.#events.onPlayback({ requestId, event: "started", heardMs: 0 }),
-      onChange: () => this.#state.sound(this.#player.sound, performance.now()),
-      onDropped: () => this.#events.onTrouble(trouble("no_speech")),
-    });
   }
 
   /** The call goes on: by typing, or with another one. */
@@ -216,7 +204,7 @@ export class NativeCall {
         this.#events.onTrouble(trouble("message_uncertain"));
       }
       if (this.#uplink.goOn(Number(created.next_audio_ms))) this.#events.onTrouble(trouble("audio_lost"));
-      for (const [requestId, ms] of this.#unreported) this.#report(requestId, ms);
+      this.#speech.reportAgain();
     } else {
       this.#socket.send({ type: "session.configure", ...this.#configuration });
     }
@@ -226,9 +214,8 @@ export class NativeCall {
   #take(message) {
     this.#events.onMessage(message);
     this.#state.note(message, performance.now());
-    this.#play(message);
-    const lines = this.#conversation.note(message);
-    if (lines.length > 0) this.#events.onLines(lines);
+    this.#speech.note(message);
+    this.#show(this.#conversation.note(message));
     if (message.type === "session.configured") {
       this.#ready = true;
       this.#state.connected = true;
@@ -243,10 +230,15 @@ export class NativeCall {
       this.#socket.abort();
     } else if (message.type === "error") {
       if (message.code === "agent_bad_session_id") this.#nameRefused = true;
-      if (message.code === "unknown_type") this.#player.resumeAll(); // a server that is too old to stop an answer
+      if (message.code === "unknown_type") this.#speech.resumeAll(); // a server that is too old to stop an answer
       const what = serverTrouble(String(message.code));
       if (what !== null) this.#events.onTrouble(what);
     }
+  }
+
+  /** @param {import("./conversation.js").Line[]} lines */
+  #show(lines) {
+    if (lines.length > 0) this.#events.onLines(lines);
   }
 
   /** The agent has named the dialog. The server has told before if it refuses the name. @param {unknown} sessionId */
@@ -256,61 +248,12 @@ export class NativeCall {
     if (!refused) this.#events.onSession({ sessionId, room: null, transport: "websocket" });
   }
 
-  /** @param {Record<string, any>} message */
-  #play(message) {
-    const requestId = String(message.request_id);
-    switch (message.type) {
-      case "tts.speaking_start":
-        this.#player.begin(requestId, Number(message.sample_rate) || OUTPUT_RATE);
-        break;
-      case "tts.speaking_resumed":
-        this.#player.goOn(requestId, Number(message.sample_rate) || OUTPUT_RATE, Number(message.start_sample) || 0);
-        break;
-      case "tts.speaking_end":
-        this.#player.end(requestId, Number(message.duration_ms) || 0);
-        break;
-      case "playback.paused":
-        this.#player.pause(requestId);
-        break;
-      case "playback.resumed":
-        this.#player.resume(requestId);
-        break;
-      case "playback.completed":
-        // The server gives no more time to a player that is far behind; ours may still have a little to play.
-        this.#player.settle(requestId);
-        this.#settled(requestId, "completed", message);
-        break;
-      case "playback.interrupted":
-        this.#player.flush(requestId);
-        this.#settled(requestId, "interrupted", message);
-        if (message.reason === "disconnected") this.#events.onTrouble(trouble("answer_lost"));
-        if (message.reason === "failed") this.#events.onTrouble(trouble("no_speech"));
-        break;
-    }
-  }
-
-  /** @param {string} requestId @param {string} event @param {Record<string, any>} message */
-  #settled(requestId, event, message) {
-    this.#unreported.delete(requestId);
-    const reason = message.reason === undefined ? {} : { reason: String(message.reason) };
-    this.#events.onPlayback({ requestId, event, heardMs: Number(message.heard_ms), ...reason });
-  }
-
-  /** @param {string} requestId @param {number} ms */
-  #report(requestId, ms) {
-    const sent = this.#socket.send({ type: "playback.progress", request_id: requestId, played_ms: ms });
-    if (sent) this.#unreported.delete(requestId);
-    else this.#unreported.set(requestId, ms);
-    const lines = this.#conversation.heardUntil(requestId, ms);
-    if (lines.length > 0) this.#events.onLines(lines);
-  }
-
   /** @param {{error: boolean, code: string, text: string}} end */
   #end(end) {
     if (this.#over) return;
     this.#over = true;
     this.#microphone?.close();
-    this.#player.close();
+    this.#speech.close();
     this.#events.onEnd(end);
   }
 }
