@@ -62,6 +62,9 @@ def test_a_spoken_turn_is_shown_with_its_words_and_the_servers_timings(open_page
     assert SENTENCE in you["said"].lower()
     assert SENTENCE in agent["said"].lower()
     assert (agent["unheard"], agent["note"]) == ("", ""), "it was heard to its end"
+    page.wait_for_timeout(2500)  # what was announced is gone again
+    found = page.locator("body").aria_snapshot().lower()
+    assert found.count(SENTENCE) == 2, "a screen reader finds what was said once, and its answer once"
     (timings,) = (event["detail"] for event in seen.of("timings"))
     shown = column(page, 0)
     assert shown == {name.removesuffix("_ms"): str(round(value)) for name, value in timings.items() if "_ms" in name}
