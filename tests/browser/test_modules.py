@@ -269,3 +269,40 @@ def test_lines_keep_their_ids_and_tell_what_was_heard(plain_page):
     assert (aside["text"], aside["heard"], aside["final"], aside["interrupted"]) == (
         "By the way.", "By the way.", True, False,
     )  # fmt: skip
+
+
+def test_every_error_of_the_server_is_told_as_what_it_means_to_the_caller(plain_page):
+    codes = [
+        *(
+            "recognizer_failed",
+            "recognizer_rejected",
+            "worker_unavailable",
+            "final_timeout",
+            "agent_silent",
+            "agent_empty",
+        ),
+        *("agent_broken", "agent_answer_too_long", "agent_malformed", "reply_too_long", "tts_failed", "messages_lost"),
+        *("overloaded", "agent_bad_session_id", "agent_tool_call", "invalid_json", "constructor"),
+    ]
+    meanings = run(
+        plain_page, "call/errors.js", "return argument.map((code) => m.serverTrouble(code)?.code ?? null)", codes
+    )
+    assert dict(zip(codes, meanings, strict=True)) == {
+        "recognizer_failed": "audio_lost",
+        "recognizer_rejected": "audio_lost",
+        "worker_unavailable": "audio_lost",
+        "final_timeout": "audio_lost",
+        "agent_silent": "no_answer",
+        "agent_empty": "no_answer",
+        "agent_broken": "answer_broken",
+        "agent_answer_too_long": "answer_broken",
+        "agent_malformed": "answer_damaged",
+        "reply_too_long": "answer_unspoken",
+        "tts_failed": "no_speech",
+        "messages_lost": "lines_lost",
+        "overloaded": "server_busy",
+        "agent_bad_session_id": None,
+        "agent_tool_call": None,
+        "invalid_json": None,
+        "constructor": None,
+    }

@@ -87,6 +87,7 @@ export class CallState {
         break;
       case "error":
         if (message.code === "too_many_messages") this.#typed = Math.max(0, this.#typed - 1);
+        if (/^(recognizer|worker)_/.test(message.code)) this.#expectUntil = -Infinity; // there will be no words
         break;
     }
   }

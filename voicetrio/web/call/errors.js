@@ -22,6 +22,10 @@ const TEXTS = {
   timed_out: "The call has ended: nothing was said for a while.",
   slow_connection: "Your connection is too slow for a call.",
   answer_lost: "The connection was cut, and a part of the answer was lost with it.",
+  answer_broken: "The answer broke off before its end.",
+  answer_damaged: "Something in the answer could not be read.",
+  answer_unspoken: "The rest of the answer is only written.",
+  lines_lost: "Some lines of this conversation were lost with the connection.",
   message_uncertain: "Your last message may not have arrived. If there is no answer, send it again.",
   audio_lost: "Some of what you said was lost. Please say it again.",
   no_answer: "There is no answer right now. Please say it again.",
@@ -86,16 +90,33 @@ export function closing(code, reason) {
   return [1001, 1005, 1006, 1012, 1014].includes(code) ? null : { error: true, ...trouble("server_fault") };
 }
 
+/** What the server's `error`s mean to the listener; null: nothing. @type {Record<string, string | null>} */
+const SERVER_TROUBLES = {
+  overloaded: "server_busy",
+  agent_busy: "server_busy",
+  agent_bad_session_id: null, // the session goes on under its own name
+  agent_tool_call: null, // and there is an answer
+  agent_malformed: "answer_damaged",
+  agent_broken: "answer_broken",
+  agent_answer_too_long: "answer_broken",
+  agent_event_too_large: "answer_broken",
+  agent_filtered: "answer_broken",
+  reply_too_long: "answer_unspoken",
+  too_many_messages: "no_answer",
+  final_timeout: "audio_lost",
+  messages_lost: "lines_lost",
+};
+
+/** The same for whole families, by how their codes begin. */
+const FAMILIES = { agent_: "no_answer", tts_: "no_speech", recognizer_: "audio_lost", worker_: "audio_lost" };
+
 /**
  * What an `error` of the server means to the listener; null: nothing.
  * @param {string} code
  * @returns {Trouble | null}
  */
 export function serverTrouble(code) {
-  if (code === "agent_bad_session_id") return null; // the session goes on under its own name
-  if (code === "overloaded" || code === "agent_busy") return trouble("server_busy");
-  if (code.startsWith("agent_") || code === "too_many_messages") return trouble("no_answer");
-  if (code.startsWith("tts_")) return trouble("no_speech");
-  if (code.startsWith("stt_") || code.startsWith("worker_")) return trouble("audio_lost");
-  return null;
+  const family = Object.entries(FAMILIES).find(([start]) => code.startsWith(start));
+  const meaning = Object.hasOwn(SERVER_TROUBLES, code) ? SERVER_TROUBLES[code] : (family?.[1] ?? null);
+  return meaning === null ? null : trouble(meaning);
 }
