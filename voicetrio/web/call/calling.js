@@ -32,6 +32,7 @@ export class Call {
   /** @type {AudioContext | null} */ #context = null;
   /** @type {NativeCall | LiveKitCall | null} */ #transport = null;
   #muted = false;
+  /** Whether it was begun on another page. */ #goesOn;
   #over = false;
   #soundTimer = 0;
   #allowSound = () => void this.#context?.resume();
@@ -45,6 +46,7 @@ export class Call {
    */
   constructor(settings, events) {
     this.#onEnd = events.onEnd;
+    this.#goesOn = settings.saved !== null;
     this.#events = { ...events, onEnd: (/** @type {End} */ end) => this.#end(end) };
     this.#start(settings).catch((error) => {
       const code = error instanceof CallError ? error.code : "browser_too_old";
@@ -54,7 +56,7 @@ export class Call {
 
   /** @returns {import("./states.js").State} */
   get state() {
-    return this.#transport?.state ?? "connecting";
+    return this.#transport?.state ?? (this.#goesOn ? "reconnecting" : "connecting");
   }
 
   get levels() {
