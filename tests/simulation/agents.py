@@ -14,10 +14,17 @@ from tests.simulation.dice import Dice
 from tests.simulation.plan import AgentPlan
 from tests.simulation.trace import Trace
 from voicetrio.core.errors import AgentError
-from voicetrio.session.ports import AgentEvent, AgentFault, AgentRequest
+from voicetrio.session.ports import AgentAlive, AgentEvent, AgentFault, AgentRequest, JsonNull
 
-Item = AgentEvent | AgentFault | AgentError | None
+Item = AgentEvent | AgentFault | AgentAlive | AgentError | None
 """What comes next; None: nothing, ever."""
+
+WORKS = (4, 12)
+"""Signs of life in a row."""
+WORKS_GAP = (0.2, 1.8)
+"""Seconds between them: less than the shortest silence that is given up."""
+FLOOD = 200
+"""Parts in a row that cannot be used."""
 
 ENDLESS_WORDS = (60, 150)
 
@@ -72,9 +79,9 @@ class SimulatedAgent:
     def _compose(self, dice: Dice, number: int, dialog_id: str | None) -> list[tuple[float, Item]]:
         """Seconds to wait, and what comes then."""
         plan, items = self._plan, []
-        if plan.name and dialog_id is None:
+        if plan.name != "" and dialog_id is None:
             payload = json.dumps({"type": "session_info", "session_id": plan.name, "n": [number]})
-            items.append(AgentEvent(payload, dialog_id=plan.name))
+            items.append(AgentEvent(payload, dialog_id=JsonNull.NULL if plan.name is None else plan.name))
         for count, text in enumerate(_tokens(plan, dice, number)):
             if dice.chance(plan.other):
                 items.append(AgentEvent(json.dumps({"type": "tool_call", "n": [number, count], "city": "Köln"})))
@@ -86,8 +93,16 @@ class SimulatedAgent:
             items[dice.randrange(len(items) + 1) :] = [AgentError("agent_broken", "the connection to the agent broke")]
         elif dice.chance(plan.silent):
             items[dice.randrange(len(items) + 1) :] = [None]
+        elif dice.chance(plan.floods):
+            fault = AgentFault("agent_malformed", f"reply {number} is no JSON any more")
+            items[dice.randrange(len(items) + 1) :] = [fault] * FLOOD
         first = dice.seconds(*plan.first)
-        return [(dice.seconds(*plan.gap) if place else first, item) for place, item in enumerate(items)]
+        timed = [(dice.seconds(*plan.gap) if place else first, item) for place, item in enumerate(items)]
+        if dice.chance(plan.works):
+            signs = [(dice.seconds(*WORKS_GAP), AgentAlive()) for _ in range(dice.randrange(*WORKS))]
+            place = dice.randrange(len(timed) + 1)
+            timed[place:place] = signs
+        return timed
 
 
 def _tokens(plan: AgentPlan, dice: Dice, number: int) -> list[str]:
@@ -115,7 +130,7 @@ class SimulatedTurn:
         self.end = "stopped"
         """`done`, `broken`, `refused`, or `stopped` by the session."""
 
-    async def receive(self) -> AgentEvent | AgentFault | None:
+    async def receive(self) -> AgentEvent | AgentFault | AgentAlive | None:
         if not self._items:
             await trio.lowlevel.checkpoint()
             self.end = "done"
@@ -130,6 +145,8 @@ class SimulatedTurn:
             raise item
         if isinstance(item, AgentEvent):
             self._note("given", (self._number, item.payload, item.text))
+        elif isinstance(item, AgentAlive):
+            self._note("alive", (self._number, None))
         else:
             self._note("given_fault", (self._number, item.message))
         return item

@@ -5,6 +5,7 @@ that reply: nothing, a cough, a word that is too short to interrupt anybody, or 
 """
 
 import json
+from dataclasses import replace
 
 from tests.simulation.dice import Dice
 from tests.simulation.plan import AgentPlan, Step
@@ -42,6 +43,20 @@ def roll_agent(dice: Dice, name: str, *, gentle: bool) -> AgentPlan:
     )
 
 
+ALIEN_NAMES = (123, 1.5, None, {}, ["a", {"b": None}], True, "a/b", "сессия", "n" * 129)
+"""What an agent may call a dialog, and nobody a session."""
+
+
+def roll_ways(dice: Dice, plan: AgentPlan, *, gentle: bool) -> AgentPlan:
+    """The same agent with other ways of its own."""
+    return replace(
+        plan,
+        name=dice.pick(ALIEN_NAMES) if plan.name and not gentle and dice.chance(0.4) else plan.name,
+        works=dice.pick((0.0, 0.0, 0.3)),
+        floods=0.0 if gentle else dice.pick((0.0, 0.0, 0.0, 0.3)),
+    )
+
+
 def roll_talk_config(dice: Dice) -> dict[str, object]:
     """What turns on a conversation, in `session.configure`."""
     config: dict[str, object] = {"agent": "on" if dice.chance(0.9) else "off"}
@@ -67,6 +82,7 @@ def roll_talk_limits(dice: Dice, *, gentle: bool) -> dict[str, float]:
         return limits
     limits["max_queued_messages"] = dice.pick((1, 3, 16))
     limits["agent_silence"] = dice.pick((2.0, 4.0, 60.0)) if dice.chance(0.8) else 8.0
+    limits["agent_answer"] = dice.pick((12.0, 30.0, 600.0))
     if dice.chance(0.3):
         limits["max_reply_chars"] = dice.randrange(20, 300)
     return limits

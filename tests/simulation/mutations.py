@@ -253,9 +253,39 @@ MUTATIONS = (
     ),
     Mutation(
         "an agent that falls silent in the middle is waited for",
+        "session/patience.py",
+        "min(self._silence, self._left)",
+        "self._left",
+    ),
+    Mutation(
+        "an answer without end is waited for",
+        "session/patience.py",
+        "min(self._silence, self._left)",
+        "self._silence",
+    ),
+    Mutation(
+        "what is no event is no sign of life",
         "session/conversation.py",
-        "                    patience.deadline = trio.current_time() + silence\n",
-        "",
+        "                    patience.heard()\n",
+        "                    if not isinstance(item, AgentAlive):\n                        patience.heard()\n",
+    ),
+    Mutation(
+        "each fault of an agent is told",
+        "session/conversation.py",
+        "        if code in turn.complaints:\n",
+        "        if code in ():\n",
+    ),
+    Mutation(
+        "an agent may have no end of faults",
+        "session/conversation.py",
+        "turn.faults >= MAX_FAULTS:",
+        "turn.faults >= 1000:",
+    ),
+    Mutation(
+        "a dialog whose name is no session's is forgotten",
+        "session/identity.py",
+        "        self._dialog_id = dialog_id\n        self._log.warning(",
+        "        self._log.warning(",
     ),
     Mutation(
         "a reply is made as quickly as it is written",

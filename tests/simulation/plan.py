@@ -75,8 +75,8 @@ class AgentPlan:
     """Between two."""
     words: tuple[int, int] = (1, 8)
     """Of a reply."""
-    name: str = ""
-    """What it calls a dialog that has no name yet; empty: it gives it none."""
+    name: object = ""
+    """What it calls a dialog that has no name yet, as JSON has it; an empty text: it gives it none."""
     other: float = 0.0
     """Per event: one that says nothing comes before it."""
     empty: float = 0.0
@@ -89,6 +89,10 @@ class AgentPlan:
     """Per event: something that cannot be used comes before it."""
     silent: float = 0.0
     """It says nothing any more, from somewhere on."""
+    works: float = 0.0
+    """It shows that it is alive for a while, and says nothing, before an event."""
+    floods: float = 0.0
+    """It gives no end of what cannot be used, from somewhere on."""
     unfinished: float = 0.0
     """Per question: the turn detector believes that the user will go on."""
 

@@ -2,7 +2,15 @@
 
 from dataclasses import replace
 
-from tests.simulation.conversations import Events, message, roll_agent, roll_talk, roll_talk_config, roll_talk_limits
+from tests.simulation.conversations import (
+    Events,
+    message,
+    roll_agent,
+    roll_talk,
+    roll_talk_config,
+    roll_talk_limits,
+    roll_ways,
+)
 from tests.simulation.dice import Dice
 from tests.simulation.plan import GENTLE, WILD, AgentPlan, CallerPlan, Outage, Plan, VoicePlan, WorkerPlan
 from tests.simulation.scripts import roll_steps, roll_tape
@@ -186,12 +194,17 @@ def _roll_caller(seed: int, mood: str, number: int, *, alone: bool, calm: bool, 
         steps=tuple(roll_steps(dice, mood, tape, talk, talks=talks, calm=calm)),
         leaves="close" if gentle else dice.pick(("close", "close", "close", "cancel", "vanish", "stay")),
         leaves_at=None if gentle or dice.chance(0.6) else dice.seconds(0, 40 if conversing else 20),
-        agent=roll_agent(own, str(number), gentle=gentle) if conversing else AgentPlan(),
+        agent=_roll_agent(seed, own, number, gentle=gentle) if conversing else AgentPlan(),
         temporary=conversing and own.chance(0.3),
         greeting=message("greeting") if conversing and own.chance(0.2) else "",
         pauses=own.chance(0.8),
         tells_speech=Dice(seed, "speech", number).chance(0.8),
     )
+
+
+def _roll_agent(seed: int, own: Dice, number: int, *, gentle: bool) -> AgentPlan:
+    plan = roll_agent(own, str(number), gentle=gentle)
+    return roll_ways(Dice(seed, "ways", number), plan, gentle=gentle)
 
 
 def _roll_config(dice: Dice, *, gentle: bool) -> dict[str, object]:

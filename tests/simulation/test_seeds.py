@@ -46,6 +46,8 @@ EVENTS = [
     "error agent_broken",
     "error agent_silent",
     "error agent_malformed",
+    "error agent_answer_too_long",
+    "alive",
     "error agent_bad_session_id",
     "error reply_too_long",
     "error too_many_messages",

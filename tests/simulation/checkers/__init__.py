@@ -16,6 +16,7 @@ from tests.simulation.checkers.hearing import check_hearing
 from tests.simulation.checkers.listening import check_listening
 from tests.simulation.checkers.loudspeaker import check_loudspeaker
 from tests.simulation.checkers.memory import check_memory
+from tests.simulation.checkers.patience import check_patience
 from tests.simulation.checkers.pressure import check_pressure
 from tests.simulation.checkers.replies import check_replies
 from tests.simulation.checkers.states import check_states
@@ -36,6 +37,7 @@ CHECKERS: tuple[Checker, ...] = (
     check_loudspeaker,
     check_dialogue,
     check_memory,
+    check_patience,
     check_listening,
     check_barging,
     check_fleet,

@@ -12,7 +12,7 @@ class Asked:
 
     number: int
     content: str
-    dialog_id: str | None
+    dialog_id: object
     said: tuple[tuple[str, str], ...]
     interruption: tuple[str, int] | None
     when: float
