@@ -1,10 +1,10 @@
-# Each target makes and keeps its own virtual environment with plain python3 and pip.
-PYTHON ?= python3
+# Each target makes and keeps its own virtual environment with plain Python and pip: see scripts/install.sh. PYTHON chooses
+# with which; empty: the one that is there, or else the first of PATH that can be used.
+PYTHON ?=
 RUN_VENV := .venv/run
 TEST_VENV := .venv/test
 CHECK_VENV := .venv/check
 CONFIG ?= config/default.toml
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 PROTO := proto/voicetrio/v1/worker.proto
 PROTOC := $(CHECK_VENV)/bin/python -m grpc_tools.protoc --plugin=$(CHECK_VENV)/bin/protoc-gen-grpclib_python -Iproto
@@ -14,7 +14,7 @@ PY_FILES = $(shell git ls-files '*.py' ':!voicetrio/v1')
 SEEDS ?= 10000
 FIRST ?= 0
 
-.PHONY: run test check bench simulate screenshots proto clean
+.PHONY: run test check bench simulate screenshots proto clean FORCE
 
 run: $(RUN_VENV)/.installed
 	$(RUN_VENV)/bin/python run.py --config $(CONFIG)
@@ -47,17 +47,14 @@ proto: $(CHECK_VENV)/.installed
 clean:
 	rm -rf .venv build dist *.egg-info
 
-$(RUN_VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(RUN_VENV)
-	$(RUN_VENV)/bin/python $(PIP_INSTALL) --editable .
-	touch $@
+# Made again for another Python, and where an installation was broken off: the script looks, each time, for milliseconds.
+$(RUN_VENV)/.installed: FORCE
+	@scripts/install.sh $(RUN_VENV) . $(PYTHON)
 
-$(TEST_VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(TEST_VENV)
-	$(TEST_VENV)/bin/python $(PIP_INSTALL) --editable '.[test]'
-	touch $@
+$(TEST_VENV)/.installed: FORCE
+	@scripts/install.sh $(TEST_VENV) '.[test]' $(PYTHON)
 
-$(CHECK_VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(CHECK_VENV)
-	$(CHECK_VENV)/bin/python $(PIP_INSTALL) --editable '.[check]'
-	touch $@
+$(CHECK_VENV)/.installed: FORCE
+	@scripts/install.sh $(CHECK_VENV) '.[check]' $(PYTHON)
+
+FORCE:
