@@ -287,6 +287,7 @@ class Conversation:
         if turn.exchange is None:
             turn.timings.taken = trio.current_time()
             turn.exchange = self._note(turn)
+            self._log.debug("turn_started", turn_id=turn.turn_id, source=turn.source, characters=len(turn.text))
 
     def _note(self, turn: Turn) -> Exchange:
         exchange = Exchange(turn.turn_id, turn.source, turn.text, self._partner.now_ms())

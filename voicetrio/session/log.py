@@ -15,6 +15,10 @@ class SessionLog:
         self._session_id = session_id
         self._log = self._log.bind(session_id=session_id)
 
+    def debug(self, event: str, **facts: Any) -> None:
+        """A change or a decision inside the session, some for each sentence. Never one per frame."""
+        self._log.debug(event, **facts)
+
     def info(self, event: str, **facts: Any) -> None:
         self._log.info(event, **facts)
 

@@ -281,6 +281,7 @@ class Recognition:
             self._excused += int((now - self._away_since) * SAMPLE_RATE)
             self._away_since = None
         self._progress_at = now
+        self._log.debug("worker_stream_opened", worker=stream.worker, segments=len(self._segments.pending))
         self._delivery = Delivery(
             stream,
             config=config,
@@ -314,6 +315,7 @@ class Recognition:
         now = trio.current_time()
         self.was_quiet(delivery.quiet(now))
         self._telemetry.worker_recovery()
+        self._log.debug("worker_stream_broken", segments=len(self._segments.pending))
         self._hear_again()
         self._away_since = now
         self._broken_at = now if self._broken_at is None else self._broken_at

@@ -60,10 +60,13 @@ class Reporter:
     def speech_started(self, at_sample: int) -> None:
         self._speech_began = trio.current_time()
         self._had_partial = False
-        self._outbox.post({"type": "vad.speech_start", "timestamp_ms": milliseconds(self._clock.position(at_sample))})
+        at_ms = milliseconds(self._clock.position(at_sample))
+        self._log.debug("speech_start", at_ms=at_ms)
+        self._outbox.post({"type": "vad.speech_start", "timestamp_ms": at_ms})
 
     def speech_ended(self, at_sample: int) -> None:
         at_ms = milliseconds(self._clock.position(at_sample, end=True))
+        self._log.debug("speech_end", at_ms=at_ms)
         self._outbox.post({"type": "vad.speech_end", "timestamp_ms": at_ms})
 
     def partial(self, news: Partial, *, with_tentative: bool) -> None:
@@ -86,6 +89,13 @@ class Reporter:
         confidence = hypothesis.confidence_or_mean
         if confidence is not None:
             self._telemetry.confidence(confidence)
+        self._log.debug(
+            "segment_final",
+            segment_id=segment.segment_id,
+            **self._span(segment.start, segment.end),
+            words=len(hypothesis.words),
+            after_ms=round(1000 * (trio.current_time() - ended_at)),
+        )
         message = final_message(segment.segment_id, segment.start, segment.end, hypothesis, self._clock)
         # The delay ends where somebody can feel it: when the transport has taken the message.
         self._outbox.post(message, on_written=lambda: self._telemetry.final_written(trio.current_time() - ended_at))
@@ -115,6 +125,7 @@ class Reporter:
         match action:
             case RateLimitAction(delay_ms):
                 self._telemetry.rate_limited()
+                self._log.debug("rate_limit", delay_ms=delay_ms)
                 text = f"audio comes faster than it can be heard: send none for {delay_ms} ms, and then go on with it"
                 self._outbox.post({"type": "session.rate_limit", "delay_ms": delay_ms, "message": text})
             case FramesDroppedAction(dropped_ms=dropped_ms, dropped_samples=samples):

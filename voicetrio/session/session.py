@@ -64,7 +64,7 @@ class Session:
         self._telemetry = ports.telemetry
         self._log = SessionLog(session_id)
         self._started = trio.current_time()
-        self._timeouts = Timeouts(config.timeouts, on_timeout=self._time_out)
+        self._timeouts = Timeouts(config.timeouts, on_timeout=self._time_out, log=self._log)
         self._end: End | None = None
         self._scope = trio.CancelScope()
         self._lingering = trio.CancelScope()

@@ -117,6 +117,7 @@ class Speaker:
         current.playback.pause(now=trio.current_time())
         current.wake()
         heard_ms = current.playback.milliseconds(current.playback.heard(now=trio.current_time()))
+        self._log.debug("playback_paused", request_id=current.request_id, heard_ms=heard_ms)
         self._outbox.post({"type": "playback.paused", "request_id": current.request_id, "heard_ms": heard_ms})
         return current
 
@@ -126,6 +127,7 @@ class Speaker:
             return False
         utterance.playback.resume(now=trio.current_time())
         utterance.wake()
+        self._log.debug("playback_resumed", request_id=utterance.request_id)
         self._outbox.post({"type": "playback.resumed", "request_id": utterance.request_id})
         return True
 
@@ -150,6 +152,7 @@ class Speaker:
             while True:
                 while self._queue:
                     self._current = self._queue.popleft()
+                    self._log.debug("utterance_started", request_id=self._current.request_id, waiting=len(self._queue))
                     try:
                         await self._say(self._current)
                     finally:

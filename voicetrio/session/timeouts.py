@@ -6,15 +6,17 @@ from contextlib import contextmanager
 import trio
 
 from voicetrio.core.states import Lifecycle, State, StateTimeouts, Trigger
+from voicetrio.session.log import SessionLog
 
 
 class Timeouts:
     """The session's state together with the clock. The table of `core.states` says what is allowed."""
 
-    def __init__(self, timeouts: StateTimeouts, *, on_timeout: Callable[[State], None]) -> None:
+    def __init__(self, timeouts: StateTimeouts, *, on_timeout: Callable[[State], None], log: SessionLog) -> None:
         """`on_timeout` gets the state whose time is up, and has to leave it."""
         self._lifecycle = Lifecycle(timeouts, now=trio.current_time())
         self._on_timeout = on_timeout
+        self._log = log
         self._moved = trio.Event()
 
     @property
@@ -26,7 +28,10 @@ class Timeouts:
 
     def move(self, trigger: Trigger) -> None:
         """Raises `InvalidTransitionError`; nothing has changed then."""
+        before = self.state
         self._lifecycle.handle(trigger, now=trio.current_time())
+        if self.state is not before:
+            self._log.debug("state", state=self.state.value, before=before.value, trigger=trigger.value)
         self._moved.set()
 
     def rearm(self) -> None:

@@ -388,7 +388,8 @@ class LogSettings(Section):
     """What the server tells of itself, on stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least important kind that is written: info has a few lines per session, debug many per second."""
+    """The least important kind that is written: info has a few lines per session; debug has
+    also its states, speech, segments, worker streams, turns and utterances, some lines for each sentence."""
     format: Literal["auto", "console", "json"] = "auto"
     """auto: console (for people) on a terminal, else json (for collectors)."""
 
