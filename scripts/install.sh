@@ -44,10 +44,10 @@ make_anew() {
 
 # A line for each package: pip's own output is hundreds, and in silence nobody knows whether it goes on.
 install() { # returns whether pip has succeeded
-    rm -f "$folder/.failed"
+    rm -f "$folder/.succeeded"
     {
         "$folder/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
-            --constraint constraints.txt --editable "$what" 2>&1 || echo failed >"$folder/.failed"
+            --constraint constraints.txt --editable "$what" 2>&1 && echo yes >"$folder/.succeeded"
     } | {
         count=0
         while IFS= read -r line; do
@@ -62,7 +62,7 @@ install() { # returns whether pip has succeeded
             esac
         done
     } 3>"$folder/pip.log"
-    [ ! -e "$folder/.failed" ]
+    [ -e "$folder/.succeeded" ] # a pipe's exit code is that of its last command
 }
 
 python=$(choose)
