@@ -1,11 +1,11 @@
 """The `voicetrio` command. Each subcommand is a file of its own, imported here and nowhere else."""
 
 import argparse
-import codecs
-import io
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+
+from voicetrio.cli.output import accept_any_text
 
 _INTERRUPTED = 130
 """The exit code of a program that Ctrl-C has ended, by the shells' convention."""
@@ -25,23 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     for command in (serve, worker, workers, transcribe, say, talk, token, bench, config_check):
         command.add_parser(subparsers)
-    _print_whatever_comes()
+    accept_any_text(sys.stdout)
     args = parser.parse_args(words)
     try:
         code: int = args.command(args)
     except KeyboardInterrupt:
         return _INTERRUPTED
     return code
-
-
-def _print_whatever_comes() -> None:
-    """A name that is not UTF-8 is printed as the bytes that it is; what the terminal has no letter for, as its number.
-
-    Python's own choice for standard output, in most places, is an exception in the middle of a transcript.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
-        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
 
 
 if __name__ == "__main__":
