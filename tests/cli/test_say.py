@@ -181,7 +181,7 @@ async def test_a_device_is_written_to_and_not_replaced():
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
-@pytest.mark.parametrize("code", ["tts_unavailable", "tts_rejected", "invalid_field"])
+@pytest.mark.parametrize("code", ["tts_unavailable", "tts_rejected", "invalid_field", "unknown_voice", "text_too_long"])
 async def test_an_error_is_told_and_leaves_no_file(tmp_path, code):
     (tmp_path / "a.wav").write_bytes(b"old")
     async with open_fake_server(refuses(code)) as server:

@@ -173,6 +173,10 @@ def test_lines_end_at_spaces_and_hyphens_and_not_at_those_that_keep_things_toget
     assert wrap("10\u00a0km away", 5) == ["10\u00a0km", "away"]
 
 
+def test_joiners_without_letters_lose_none_of_those_behind_them():
+    assert "".join(wrap("a \u200d\u200d# b", 3)).replace(" ", "") == "a\u200d\u200d#b"
+
+
 def test_times_of_the_sound_become_those_of_the_file():
     timeline = Timeline()
     timeline.anchor(0.0, 5.0)

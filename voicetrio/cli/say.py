@@ -28,7 +28,7 @@ SPEED_MIN, SPEED_MAX = 0.25, 4.0
 REPORT_MS = 100
 """Milliseconds of audio between two reports of what was heard: the server sends at most some 10 s more than that."""
 
-FATAL_CODES = ("tts_", "invalid_")
+FATAL_CODES = ("tts_", "invalid_", "unknown_voice", "text_too_long")
 """Beginnings of error codes after which no speech will come; others may be about the unused half of the session."""
 
 

@@ -40,7 +40,7 @@ def wrap(text: str, columns: int = LINE_COLUMNS_MAX) -> list[str]:
 
 def split_word(text: str, columns: int = LINE_COLUMNS_MAX) -> list[str]:
     """A word with the space behind it, in parts that fit into a line each: one, unless it is very long."""
-    parts = chop_cells(text.strip(), columns)
+    parts = _chop(text.strip(), columns)
     return [*parts[:-1], parts[-1] + (" " if text[-1].isspace() else "")] if parts else []
 
 
@@ -51,7 +51,12 @@ def _tokens(text: str, columns: int) -> Iterator[str]:
             yield " "
         for part in _HYPHEN.split(word):
             for token in _between_wide(part):
-                yield from chop_cells(token, columns)
+                yield from _chop(token, columns)
+
+
+def _chop(text: str, columns: int) -> list[str]:
+    """In parts of so many columns. What has no width at all, such as a joiner without a letter before it, is a part, too."""
+    return chop_cells(text, columns) or ([text] if text else [])
 
 
 def _between_wide(text: str) -> Iterator[str]:
