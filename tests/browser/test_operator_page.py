@@ -388,7 +388,9 @@ def test_it_fits_can_be_read_and_keeps_to_its_policy(open_sessions, scheme: str,
 
 
 _LOOK = """
-() => ["body", ".top", ".brand", "nav a", "nav a[aria-current]", "h1", "input:not([type=radio])"].map((selector) => {
+() => [
+    "body", ".top", ".brand", "nav a:not([aria-current])", "nav a[aria-current]", "h1", "input:not([type=radio])",
+].map((selector) => {
     const style = getComputedStyle(document.querySelector(selector));
     const { fontFamily, fontSize, color, backgroundColor, padding, borderRadius } = style;
     return [selector, fontFamily, fontSize, color, backgroundColor, padding, borderRadius];
