@@ -63,23 +63,24 @@ class GuardedWebSocket(WSStream):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._gone = trio.Event()
-        self._refused = False
+        self._shut = False
+        """Whether what comes is dropped."""
         self._drop_pause = 0.0
 
     async def handle(self, event: Event) -> None:
-        if isinstance(event, Request):
+        if isinstance(event, (Data, Body)):
+            if self._shut or self.closed:
+                await trio.sleep(self._drop_pause)
+            elif self.handshake.accepted:
+                self.connection.receive_data(event.data)
+                await self._handle_events()
+            else:
+                await self._refuse_early()
+        elif isinstance(event, Request):
             await self._begin(event)
-        elif isinstance(event, StreamClosed):
-            self._gone.set()
-            await super().handle(event)
-        elif self.closed or self._refused:
-            await trio.sleep(self._drop_pause)
-        elif isinstance(event, Body | Data) and not self.handshake.accepted:
-            self._gone.set()
-            if self.state is ASGIWebsocketState.HANDSHAKE:  # nothing may come before the answer
-                await self._send_error_response(400)
-            await self.send(StreamClosed(stream_id=self.stream_id))
         else:
+            if isinstance(event, StreamClosed):
+                self._gone.set()
             await super().handle(event)
 
     async def app_send(self, message: ASGISendEvent | None) -> None:
@@ -108,6 +109,13 @@ class GuardedWebSocket(WSStream):
         await super()._accept(message)
         self.task_group.spawn(self._keep_alive)
 
+    async def _refuse_early(self) -> None:
+        """Nothing may come before the answer to the handshake."""
+        self._gone.set()
+        if self.state is ASGIWebsocketState.HANDSHAKE:
+            await self._send_error_response(400)
+        await self.send(StreamClosed(stream_id=self.stream_id))
+
     # -- what comes ---------------------------------------------------------------------------------------------------
 
     async def _handle_events(self) -> None:
@@ -124,9 +132,9 @@ class GuardedWebSocket(WSStream):
                 if self._gone.is_set():
                     return
             try:
-                if isinstance(event, BytesMessage | TextMessage):
+                if isinstance(event, (BytesMessage, TextMessage)):
                     await self._take(event, now)
-                elif isinstance(event, Ping | Pong):
+                elif isinstance(event, (Ping, Pong)):
                     self._guard.control(now=now)
                     ping = event if isinstance(event, Ping) else ping
                     if isinstance(event, Pong) and event.payload == _PING_PAYLOAD and self.app_put is not None:
@@ -173,7 +181,7 @@ class GuardedWebSocket(WSStream):
 
     async def _refuse(self, error: RemoteError) -> None:
         """Take nothing more. The session tells its client why, and ends."""
-        self._refused = True
+        self._shut = True
         if (
             error.close_code != CloseReason.MESSAGE_TOO_BIG
         ):  # the rest of that may come: its sender reads nothing before
