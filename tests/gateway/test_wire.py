@@ -230,7 +230,8 @@ async def test_pings_come_also_to_those_who_send(autojump_clock):
             await client.send(frame(BINARY, bytes(6400)))
             await trio.sleep(0.2)
         await client.say('{"type":"session.cancel"}')
-        assert sum(isinstance(event, Ping) for event in await client.frames()) in (4, 5), "in 50 s"
+        pings = [event for event in await client.frames() if isinstance(event, Ping) and not event.payload]
+        assert len(pings) in (4, 5), "in 50 s"
 
 
 async def test_a_process_that_stood_still_reads_before_it_judges(autojump_clock):

@@ -182,10 +182,8 @@ class GuardedWebSocket(WSStream):
     async def _refuse(self, error: RemoteError) -> None:
         """Take nothing more. The session tells its client why, and ends."""
         self._shut = True
-        if (
-            error.close_code != CloseReason.MESSAGE_TOO_BIG
-        ):  # the rest of that may come: its sender reads nothing before
-            self._drop_pause = _DROP_PAUSE
+        if error.close_code != CloseReason.MESSAGE_TOO_BIG:
+            self._drop_pause = _DROP_PAUSE  # else the rest of one message comes, whose sender reads nothing before
         self.buffer.clear()
         self._wire.rules.note_refusal(error)
         assert self.app_put is not None
