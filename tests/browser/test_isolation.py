@@ -92,8 +92,9 @@ def test_three_widgets_are_three_people(open_page, server):
     for caller in THREE:
         callers.do(caller, f"muted = {'false' if caller == 0 else 'true'}")
         callers.do(caller, "start()")
-    for caller in THREE:
-        callers.wait_state(caller, "listening", "hearing")
+    callers.wait_state(0, "listening", "hearing")
+    for caller in (1, 2):
+        callers.wait_state(caller, "muted")
 
     # Each has a session, a room, and a place at the server, and the page says which.
     joined = [callers.seen.of("session", caller)[-1]["detail"] for caller in THREE]
@@ -120,7 +121,7 @@ def test_three_widgets_are_three_people(open_page, server):
     callers.wait_state(0, "ended")
     count = len(callers.messages(0))
     for caller in (1, 2):
-        assert callers.do(caller, "state") == "listening"
+        assert callers.do(caller, "state") == "muted"
         callers.do(caller, "muted = false")
     for caller in (1, 2):
         callers.wait_answered(caller)
