@@ -27,6 +27,8 @@ class FakeSynthesizer:
     rate: int = RATE
     sound_of: Callable[[str, int], int] | None = None
     """The value of every sample of a character, by the text and its place in it; None: 1."""
+    marks_inside: bool = False
+    """Whether there is a mark for every character, also inside of words, as some engines have it."""
     open_calls: int = 0
     asked: list[SpeechRequest] = field(default_factory=list)
 
@@ -68,7 +70,7 @@ class FakeSpeech:
         self._position += 1
         samples = self._owner.rate // 10
         sample = 1 if self._owner.sound_of is None else self._owner.sound_of(self._text, at)
-        starts = self._text[at] != " " and (at == 0 or self._text[at - 1] == " ")
+        starts = self._text[at] != " " and (at == 0 or self._text[at - 1] == " " or self._owner.marks_inside)
         length = len(self._text[at:].split(" ")[0])
         marks = (WordMark(at, length, at * samples),) if starts else ()
         return SpeechAudio(self._owner.rate, struct.pack("<h", sample) * samples, marks)

@@ -82,6 +82,7 @@ class Caller:
             "wait": lambda step: self._wait(step.seconds),
             "deaf": self._be_deaf,
             "vanish": self._vanish,
+            "swallow": self._be_swallowed,
             "take_over": self._take_over,
             "settle": self._settle,
             "await_reply": self._await_reply,
@@ -144,6 +145,19 @@ class Caller:
         await self._wait(step.seconds)
         if not self._over.is_set():
             await self._come_back()
+
+    async def _be_swallowed(self, step: Step) -> None:
+        """The line takes everything and delivers nothing, in one direction or both; the caller finds out, and comes back."""
+        if self._wire is None:
+            return
+        self._wire.up.swallows = step.text != "down"
+        self._wire.down.swallows = step.text != "up"
+        self._trace.note(self.plan.name, "swallowed", step.text)
+        try:
+            await self._wait(step.after)
+        finally:
+            self._drop_wire(step.detect)  # also when its script ends here: nothing could be said on this line
+        await self._vanish(step)
 
     async def _take_over(self, step: Step) -> None:
         """Another connection while the server still has the old one; nobody looks at that any more."""

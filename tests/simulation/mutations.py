@@ -66,9 +66,9 @@ MUTATIONS = (
     ),
     Mutation(
         "the ear opens when synthesis ends",
-        "session/performance.py",
-        "        await self._wait_heard(utterance, playback)\n",
-        "",
+        "session/playout.py",
+        "        return playback.completes_at(now=now)\n",
+        "        return now\n",
     ),
     Mutation(
         "a partial may take back words",
@@ -157,8 +157,8 @@ MUTATIONS = (
     Mutation(
         "a word that was begun counts as heard",
         "core/playback.py",
-        "if piece.start + following.start_sample > heard:",
-        "if piece.start + mark.start_sample > heard:",
+        "begun = [mark.text_offset for mark",
+        "begun = [mark.text_offset + mark.text_length for mark",
     ),
     Mutation(
         "the history keeps the whole of a reply that was interrupted",
@@ -230,14 +230,14 @@ MUTATIONS = (
     Mutation(
         "what the listener waited for counts as heard",
         "core/playback.py",
-        "            self._anchor = (self._clock(now), self._sent)\n",
-        "            pass\n",
+        "        self._anchor = (self._clock(now), samples)\n",
+        "        pass\n",
     ),
     Mutation(
         "the end of a piece stays in the resampler",
         "session/performance.py",
-        "(rest := encoder.flush()):",
-        "not (rest := encoder.flush()):",
+        "utterance.audio.append(encoder.flush())",
+        "encoder.flush()",
     ),
     Mutation(
         "half of the voice interrupts",
@@ -310,6 +310,36 @@ MUTATIONS = (
         "session/delivery.py",
         "        await trio.sleep_until(self._leave_at)\n",
         "        await trio.sleep_forever()\n",
+    ),
+    Mutation(
+        "speech goes on where the socket stopped, and not where the client's ends",
+        "session/playout.py",
+        "        utterance.position = place\n",
+        "        utterance.position = place = max(place, playback.sent)\n",
+    ),
+    Mutation(
+        "what a socket took counts as heard",
+        "core/playback.py",
+        "return self.reach if self.arrived is None else min(self.reach, self.arrived)",
+        "return self.reach",
+    ),
+    Mutation(
+        "the estimate goes on while nobody is connected",
+        "core/playback.py",
+        "        self._line.lost_at = min(self._line.lost_at, alive_at)\n",
+        "        assert alive_at >= 0\n",
+    ),
+    Mutation(
+        "a client that does not say what it has is believed to have it all",
+        "session/playout.py",
+        "if playback.surely_arrived and doubtful == 0 else None",
+        "if True else None",
+    ),
+    Mutation(
+        "heard_text ends inside of words",
+        "core/playback.py",
+        "if whole := whole_tokens(piece.text, max(begun, default=0)):",
+        "if whole := max(begun, default=0):",
     ),
     Mutation(
         "an overload does not end the session",

@@ -102,7 +102,7 @@ class Step:
     """One thing that a caller does, by its name in `caller.Caller`."""
 
     kind: str
-    """`play`, `tell`, `wait`, `cut`, `deaf`, `vanish`, `take_over`, `settle`, `await_reply` or `listen`."""
+    """`play`, `tell`, `wait`, `cut`, `deaf`, `vanish`, `swallow`, `take_over`, `settle`, `await_reply` or `listen`."""
     until_ms: int = 0
     """play: up to here, on the tape."""
     pace: float = 1.0
@@ -110,11 +110,11 @@ class Step:
     seconds: float = 0.0
     """wait, deaf: how long. vanish: until it comes back. settle, await_reply, listen: at most."""
     after: float = 0.0
-    """await_reply: how much of it is heard before anything else."""
+    """await_reply: how much of it is heard before anything else. swallow: how long the line swallows before it is cut."""
     detect: float = 0.0
     """vanish: seconds until the server notices."""
     text: str = ""
-    """tell: the message."""
+    """tell: the message. swallow: "up", "down" or "both"."""
     size: int = 0
     """cut: where each frame of audio is cut in two messages from now on, in bytes: in the middle of a sample."""
 

@@ -13,7 +13,7 @@ from tests.simulation.conversations import (
 )
 from tests.simulation.dice import Dice
 from tests.simulation.plan import GENTLE, WILD, AgentPlan, CallerPlan, Outage, Plan, VoicePlan, WorkerPlan
-from tests.simulation.scripts import roll_steps, roll_tape
+from tests.simulation.scripts import roll_steps, roll_swallows, roll_tape
 
 GENTLE_SHARE = 0.6
 
@@ -191,7 +191,9 @@ def _roll_caller(seed: int, mood: str, number: int, *, alone: bool, calm: bool, 
             rate=own.pick(RATES),
             crash_after_chars=toxic.pick((None, None, None, toxic.randrange(10))) if not gentle else None,
         ),
-        steps=tuple(roll_steps(dice, mood, tape, talk, talks=talks, calm=calm)),
+        steps=tuple(
+            roll_swallows(Dice(seed, "swallow", number), roll_steps(dice, mood, tape, talk, talks=talks, calm=calm))
+        ),
         leaves="close" if gentle else dice.pick(("close", "close", "close", "cancel", "vanish", "stay")),
         leaves_at=None if gentle or dice.chance(0.6) else dice.seconds(0, 40 if conversing else 20),
         agent=_roll_agent(seed, own, number, gentle=gentle) if conversing else AgentPlan(),

@@ -66,6 +66,17 @@ def roll_steps(
     return steps
 
 
+def roll_swallows(dice: Dice, steps: list[Step]) -> list[Step]:
+    """The script, in which the line may die unnoticed while something is said: after a wait for a reply, or anywhere."""
+    if not dice.chance(0.25):
+        return steps
+    way = dice.pick(("both", "both", "down", "up"))
+    step = Step("swallow", text=way, after=dice.seconds(0, 4), seconds=dice.pick((0.0, dice.seconds(0, 4))))
+    waits = [number + 1 for number, one in enumerate(steps) if one.kind == "await_reply"]
+    place = dice.pick(tuple(waits)) if waits else dice.randrange(len(steps) + 1)
+    return [*steps[:place], step, *steps[place:]]
+
+
 def _pace(dice: Dice, mood: str) -> float:
     if mood == GENTLE:
         return dice.pick((1.0, 1.0, 1.0, 0.9, 1.3))

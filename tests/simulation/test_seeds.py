@@ -22,6 +22,8 @@ EVENTS = [
     "moved",
     "cut by drain",
     "comes_back",
+    "swallowed",
+    "resumed",
     "mute",
     "miss",
     "rearm",

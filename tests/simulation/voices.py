@@ -24,6 +24,7 @@ def make_voice(plan: VoicePlan) -> FakeSynthesizer:
         hang_after_chars=plan.hang_after_chars,
         crash_after_chars=plan.crash_after_chars,
         rate=plan.rate,
+        marks_inside=True,
         sound_of=sound_of,
     )
 

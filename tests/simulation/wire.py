@@ -57,6 +57,8 @@ class Pipe:
         """For the side that takes out."""
         self.closed = False
         """For the side that puts in."""
+        self.swallows = False
+        """Whether what is put is taken, and never comes out, as a network does that has died behind its last router."""
 
     def _change(self) -> None:
         self._changed.set()
@@ -69,6 +71,8 @@ class Pipe:
             await self._changed.wait()
         if self.closed:
             raise Gone
+        if self.swallows:
+            return
         self._items.append((trio.current_time() + self._latency, item))
         self._change()
 
@@ -89,7 +93,7 @@ class Pipe:
 
     def push(self, item: Message) -> None:
         """As `put`, for what needs no room and is lost when nobody takes any more."""
-        if not self.closed:
+        if not self.closed and not self.swallows:
             self._items.append((trio.current_time() + self._latency, item))
             self._change()
 

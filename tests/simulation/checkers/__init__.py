@@ -6,6 +6,7 @@ specification, not from the code, and what was said from the caller's tape.
 
 from collections.abc import Callable, Iterator
 
+from tests.simulation.checkers.arrivals import check_arrivals
 from tests.simulation.checkers.barging import check_barging
 from tests.simulation.checkers.bounds import check_bounds
 from tests.simulation.checkers.conversation import check_conversation
@@ -35,6 +36,7 @@ CHECKERS: tuple[Checker, ...] = (
     check_hearing,
     check_replies,
     check_loudspeaker,
+    check_arrivals,
     check_dialogue,
     check_memory,
     check_patience,
