@@ -81,6 +81,8 @@ class Listener:
                 case "session.created" if not message["resumed"]:
                     await session.send_json({"type": "session.configure", "speak_replies": True})
                     await session.send_json({"type": "user_message", "content": self.question})
+                case "session.created" if self.request_id:
+                    self.player.resume(self.request_id, now=now)
                 case "tts.speaking_start":
                     self.request_id = message["request_id"]
                     self.texts.append(message["text"])
