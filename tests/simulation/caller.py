@@ -38,7 +38,10 @@ AFTERTHOUGHT = 9.0
 """Seconds that a caller who has all its words stays: a last segment of silence may still wait for a worker."""
 
 CATCH_UP = 0.5
-"""Seconds of audio that a microphone's buffer holds while the network takes nothing; then it waits."""
+"""Seconds of audio that a microphone's buffer holds while the server takes nothing; then it waits."""
+
+STALL_CATCH_UP = 20.0
+"""The same while the network stands still: its client goes on, and sends all of it once it can."""
 
 
 class Caller:
@@ -55,6 +58,7 @@ class Caller:
         self.player = Player(plan.playback, pauses=plan.pauses, dice=dice, tell=self._tell_all, note=self._note)
         self._inbox = Inbox(plan, trace, self.player, self._end)
         self._reading = trio.CancelScope()
+        self._stalled_until = -STALL_CATCH_UP
 
     async def run(self) -> None:
         await trio.sleep_until(self.plan.joins_at)
@@ -81,6 +85,7 @@ class Caller:
             "cut": self._cut_frames,
             "wait": lambda step: self._wait(step.seconds),
             "deaf": self._be_deaf,
+            "stall": self._stall,
             "vanish": self._vanish,
             "swallow": self._be_swallowed,
             "take_over": self._take_over,
@@ -198,7 +203,8 @@ class Caller:
             due += step.pace * (stop - self._cursor_ms) / 1000
             if self.plan.obeys:
                 due = max(due, self._inbox.hold_until)
-            due = max(due, trio.current_time() - CATCH_UP)
+            stalled = trio.current_time() < self._stalled_until + STALL_CATCH_UP
+            due = max(due, trio.current_time() - (STALL_CATCH_UP if stalled else CATCH_UP))
             await self._wait(due - trio.current_time())
             await self._send_audio(self.tape.pcm(self._cursor_ms, stop))
             self._cursor_ms = stop
@@ -236,6 +242,14 @@ class Caller:
     async def _be_deaf(self, step: Step) -> None:
         """It does not read for so long; the script goes on."""
         self._inbox.deaf_until = trio.current_time() + step.seconds
+        await trio.lowlevel.checkpoint()
+
+    async def _stall(self, step: Step) -> None:
+        """The network stands still for so long; the script, and the microphone, go on."""
+        if self._wire is not None:
+            self._wire.stall(step.seconds)
+            self._stalled_until = trio.current_time() + step.seconds
+            self._trace.note(self.plan.name, "stall", step.seconds)
         await trio.lowlevel.checkpoint()
 
     async def _settle(self, step: Step) -> None:

@@ -1,7 +1,9 @@
 """The recogniser's worker processes: slots, and outages at the times that the plan names.
 
-Which worker a stream is opened at is decided as the real pool does it: the first that is known to be ready and has a
-free slot. A worker that hangs is noticed after a while, as by a health check; until then opening a stream there hangs.
+Which worker a stream is opened at is decided by the real pool's `in_order`. A worker that hangs is noticed after a while, as
+by a health check; until then opening a stream there fails after a while. One that freezes says nothing on any call, health
+checks included: after as long as the pool and the supervisor take, its streams are broken off and its process is started
+again, unless it has thawed, and then its answers are stale.
 """
 
 from collections import Counter
@@ -12,11 +14,13 @@ from typing import NoReturn
 import trio
 
 from tests.simulation.dice import Dice
-from tests.simulation.plan import Plan, WorkerPlan
+from tests.simulation.plan import FREEZE_NOTICED, Plan, WorkerPlan
 from tests.simulation.stream import Poison, Stream
 from tests.simulation.trace import Trace
 from voicetrio.core.errors import EngineLost, WorkerBusy, WorkerCrashed, WorkerDraining, WorkerUnavailable
 from voicetrio.session.ports import StreamConfig
+from voicetrio.workers.choice import in_order
+from voicetrio.workers.member import Slots
 
 ENGINE_HANG = 5.5
 """Seconds until an engine's process that hangs in its work is killed."""
@@ -26,6 +30,9 @@ TURN = 0.001
 
 HEALTH_PATIENCE = 2.0
 """Seconds that a worker may hang before no stream is opened there any more."""
+
+OPEN_PATIENCE = 3.0
+"""Seconds after which opening a stream at one that hangs is given up, and the next one is asked."""
 
 
 class Worker:
@@ -44,6 +51,11 @@ class Worker:
         self.refusing = False
         self.draining = False
         self.hung_since: float | None = None
+        self.frozen_since: float | None = None
+        self.doubtful = False
+        """A stream has failed there, and it has not been seen to be well since."""
+        self.slots = Slots()
+        self.slots.learn(plan.slots, 0, held_before=0)
         self.streams: list[Stream] = []
         self.back = trio.Event()
 
@@ -62,6 +74,11 @@ class Worker:
                 self.refusing = True
             case "engine":
                 self._nursery.start_soon(self._hang_engine, seconds, None)
+            case "freeze":
+                self.silent, self.frozen_since = True, trio.current_time()
+            case "kill":
+                self.begin("crash", seconds)
+                self.silent, self.frozen_since = False, None
             case _:
                 self.silent, self.stuck, self.hung_since = True, kind == "stuck", trio.current_time()
 
@@ -111,7 +128,8 @@ class Worker:
                 stream.cut()
             self.streams.clear()
         self.down = self.silent = self.stuck = self.refusing = self.draining = False
-        self.hung_since = None
+        self.hung_since = self.frozen_since = None
+        self.doubtful = False
         self.back.set()
         self.back = trio.Event()
         for stream in self.streams:
@@ -129,6 +147,7 @@ class Fleet:
         self._plan = plan
         self._trace = trace
         self._streams = 0
+        self._dice = Dice(plan.seed, "choice")
         self.workers = [
             Worker(one, Dice(plan.seed, "engine", number), nursery) for number, one in enumerate(plan.workers)
         ]
@@ -143,6 +162,8 @@ class Fleet:
         for number, worker in enumerate(self.workers):
             for outage in worker.plan.outages:
                 moments.append((outage.at, 0, number, outage.kind, outage.seconds))
+                if outage.kind == "freeze" and outage.seconds > FREEZE_NOTICED:
+                    moments.append((outage.at + FREEZE_NOTICED, 0, number, "kill", 0.0))
                 moments.append((outage.at + outage.seconds, 1, number, "", 0.0))
         for at, _, number, kind, seconds in sorted(moments):
             await trio.sleep_until(at)
@@ -155,14 +176,26 @@ class Fleet:
     def recognizer(self, caller: str) -> "SimulatedRecognizer":
         return SimulatedRecognizer(self, caller)
 
-    def _choose(self, caller: str) -> Worker:
+    async def _choose(self, caller: str) -> Worker:
         failure: WorkerBusy | WorkerUnavailable = WorkerUnavailable("no worker is ready")
-        for worker in self.workers:
-            if worker.ready and not worker.refusing and len(worker.streams) < worker.plan.slots:
+        ready = [worker for worker in self.workers if worker.ready]
+        for worker in in_order(ready, lambda one: one.slots, self._dice):
+            if (worker.silent or worker.engine_hung) and not await self._comes_back(worker):
+                worker.doubtful = True
+                failure = failure if isinstance(failure, WorkerBusy) else WorkerUnavailable("it does not answer")
+                continue
+            if not worker.ready:
+                continue
+            if not worker.refusing and len(worker.streams) < worker.plan.slots:
                 return worker
-            if worker.ready:
-                failure = WorkerBusy("no slot is free")
+            failure = WorkerBusy("no slot is free")
         self._refuse(caller, failure)
+
+    async def _comes_back(self, worker: Worker) -> bool:
+        with trio.move_on_after(OPEN_PATIENCE):
+            while worker.silent or worker.engine_hung:
+                await worker.back.wait()
+        return not (worker.silent or worker.engine_hung)
 
     def _refuse(self, caller: str, failure: WorkerBusy | WorkerUnavailable) -> NoReturn:
         self._trace.note(caller, "refused", "busy" if isinstance(failure, WorkerBusy) else "away")
@@ -171,10 +204,7 @@ class Fleet:
     @asynccontextmanager
     async def open_stream(self, caller: str, *, alone: bool) -> AsyncIterator[Stream]:
         await trio.lowlevel.checkpoint()
-        worker = self._choose(caller)
-        with trio.fail_after(120):  # so long that only a session without patience of its own meets it
-            while worker.silent or worker.engine_hung:
-                await worker.back.wait()
+        worker = await self._choose(caller)
         await trio.sleep(worker.plan.opening)
         if worker.down or worker.draining or trio.current_time() < worker.engine_back_at:
             self._refuse(caller, WorkerUnavailable("the worker is gone, or about to be"))
@@ -189,9 +219,13 @@ class Fleet:
         self.open.setdefault(caller, []).append(stream)
         self._trace.note(caller, "slot", +1)
         try:
-            yield stream
+            with worker.slots.taken():
+                yield stream
         except WorkerDraining:
             self._trace.note(caller, "moved")
+            raise
+        except WorkerUnavailable:
+            worker.doubtful = worker.silent
             raise
         finally:
             if stream in worker.streams:

@@ -21,7 +21,7 @@ CHAR_SECONDS = 0.1
 FIRST_REPORT_SECONDS = 0.6
 """Until a player's first report is there, the clock says how much it has played; the report may take that much back."""
 
-UNHEARD = {"deaf", "vanish", "take_over", "swallow"}
+UNHEARD = {"deaf", "stall", "vanish", "take_over", "swallow"}
 """What a caller may do so that speech which was sent is not there yet, or is lost, while the clock counts it as heard."""
 
 PENDING_MAX = 80

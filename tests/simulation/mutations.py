@@ -137,6 +137,12 @@ MUTATIONS = (
         "",
     ),
     Mutation(
+        "audio that the network held up is a burst",
+        "core/backpressure.py",
+        "LATE = 30.0",
+        "LATE = 0.5",
+    ),
+    Mutation(
         "asked to slow down again and again",
         "core/backpressure.py",
         "COOLDOWN = 1.0",

@@ -8,6 +8,11 @@ WILD = "wild"
 """Anything goes: words may be missing where the session has said so, and only there."""
 
 
+FREEZE_NOTICED = 6.0
+"""Seconds from a freeze until its streams are broken off, and its process killed: an interval of health checks, and their
+timeout."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outage:
     at: float
@@ -15,7 +20,9 @@ class Outage:
     kind: str
     """`crash` (streams break, nobody answers), `hang` (audio is taken, nothing is said), `stuck` (nothing is taken
     either), `refuse` (no new stream), `drain` (no new stream, and at the end those that are left are cut), `engine` (the
-    engine's process hangs in native code, and is killed and started again at the end)."""
+    engine's process hangs in native code, and is killed and started again at the end), `freeze` (as `hang`, and health
+    checks are not answered: `FREEZE_NOTICED` later it is a crash, if it goes on for so long; else what it had to say comes
+    late)."""
     seconds: float
 
 
@@ -102,13 +109,13 @@ class Step:
     """One thing that a caller does, by its name in `caller.Caller`."""
 
     kind: str
-    """`play`, `tell`, `wait`, `cut`, `deaf`, `vanish`, `swallow`, `take_over`, `settle`, `await_reply` or `listen`."""
+    """`play`, `tell`, `wait`, `cut`, `deaf`, `stall`, `vanish`, `swallow`, `take_over`, `settle`, `await_reply`, `listen`."""
     until_ms: int = 0
     """play: up to here, on the tape."""
     pace: float = 1.0
     """play: seconds per second of audio; 0: a burst."""
     seconds: float = 0.0
-    """wait, deaf: how long. vanish: until it comes back. settle, await_reply, listen: at most."""
+    """wait, deaf, stall: how long. vanish: until it comes back. settle, await_reply, listen: at most."""
     after: float = 0.0
     """await_reply: how much of it is heard before anything else. swallow: how long the line swallows before it is cut."""
     detect: float = 0.0

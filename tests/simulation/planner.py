@@ -12,7 +12,17 @@ from tests.simulation.conversations import (
     roll_ways,
 )
 from tests.simulation.dice import Dice
-from tests.simulation.plan import GENTLE, WILD, AgentPlan, CallerPlan, Outage, Plan, VoicePlan, WorkerPlan
+from tests.simulation.plan import (
+    FREEZE_NOTICED,
+    GENTLE,
+    WILD,
+    AgentPlan,
+    CallerPlan,
+    Outage,
+    Plan,
+    VoicePlan,
+    WorkerPlan,
+)
 from tests.simulation.scripts import roll_steps, roll_swallows, roll_tape
 
 GENTLE_SHARE = 0.6
@@ -31,6 +41,9 @@ POISON_SHARE = 0.15
 
 ENGINE_HANG = (5.0, 8.0)
 """Seconds until a hung engine process is noticed and killed: 5.5, and 2.5 more where nobody had given it work yet."""
+
+FREEZE_MAX = FREEZE_NOTICED + 2.0 + 5.0
+"""Seconds until a frozen worker is there again: noticed and killed, the longest restart delay, and the restart budget."""
 
 RATES = (24_000, 24_000, 24_000, 24_000, 16_000, 22_050)
 """Hertz of what a synthesiser makes; a client gets 24 kHz."""
@@ -72,6 +85,8 @@ def _roll_limits(dice: Dice, mood: str) -> dict[str, float]:
             limits["send_stall"] = dice.seconds(2, 10)
         if dice.chance(0.2):
             limits["resume_grace"] = dice.seconds(1, 10)
+        if dice.chance(0.2):
+            limits["closing_max"] = dice.seconds(1, 5)
     return limits
 
 
@@ -100,12 +115,15 @@ def _roll_workers(dice: Dice, mood: str, callers: int) -> tuple[WorkerPlan, ...]
 
 
 def _gentle_outages(dice: Dice, workers: int) -> list[list[Outage]]:
-    """Shorter than 8 s, and so far apart that the first is forgotten when the second comes."""
+    """Shorter than 8 s, or for a freeze as a budget allows, and so far apart that the first is forgotten when the second
+    comes."""
     outages: list[list[Outage]] = [[] for _ in range(workers)]
     at = dice.seconds(0, 12)
     for _ in range(dice.pick((0, 0, 1, 1, 2))):
-        kind = dice.pick(("crash", "crash", "hang", "stuck", "refuse"))
+        kind = dice.pick(("crash", "crash", "hang", "stuck", "refuse", "freeze", "freeze"))
         seconds = dice.pick((0.0, dice.seconds(0, 2), dice.seconds(0, 7.5)))
+        if kind == "freeze":
+            seconds = dice.pick((dice.seconds(1, FREEZE_NOTICED), dice.seconds(FREEZE_NOTICED, FREEZE_MAX)))
         if kind == "refuse":
             seconds = min(seconds, REFUSAL_MAX)
         outages[dice.randrange(workers)].append(Outage(at, kind, seconds))
@@ -155,7 +173,7 @@ def _wild_outages(dice: Dice, workers: int) -> list[list[Outage]]:
         own, at = [], 0.0
         for _ in range(dice.randrange(4)):
             at = round(at + dice.seconds(0, 12), 3)
-            outage = Outage(at, dice.pick(("crash", "crash", "hang", "stuck", "refuse")), dice.seconds(0, 20))
+            outage = Outage(at, dice.pick(("crash", "crash", "hang", "stuck", "refuse", "freeze")), dice.seconds(0, 20))
             own.append(outage)
             at = round(at + outage.seconds, 3)
         outages.append(own)

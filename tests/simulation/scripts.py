@@ -93,6 +93,8 @@ def _gentle_events(dice: Dice, length: int) -> list[tuple[int, Step]]:
     if dice.chance(0.15):
         events.append((dice.ms(0, length), Step("take_over")))
     if dice.chance(0.2):
+        events.append((dice.ms(0, length), Step("stall", seconds=dice.seconds(1, 8))))
+    if dice.chance(0.2):
         events += [(dice.ms(0, length), _tell("input_audio_buffer.commit")) for _ in range(dice.randrange(1, 4))]
     if dice.chance(0.2):
         events.append((dice.ms(0, length), Step("wait", seconds=dice.seconds(0.1, 4))))

@@ -11,7 +11,7 @@ import trio
 
 from tests.simulation.dice import Dice
 from tests.simulation.plan import WorkerPlan
-from tests.simulation.tape import Misaligned, Piece, read_pieces
+from tests.simulation.tape import BYTES_PER_MS, Misaligned, Piece, read_pieces
 from tests.simulation.trace import Trace
 from voicetrio.core.errors import WorkerUnavailable
 from voicetrio.core.hypothesis import Draining, Hypothesis, Word, Working
@@ -40,6 +40,8 @@ class _Heard:
     stop: int
     pieces: list[Piece] = field(default_factory=list)
     messages: int = 0
+    rest: bytes = b""
+    """Audio that is not read yet: less than a millisecond, where a client's frames are cut anywhere."""
 
 
 class Stream:
@@ -80,7 +82,7 @@ class Stream:
     @property
     def heard_at(self) -> float:
         """Health checks are a road of their own."""
-        return trio.current_time() if self._worker.hung_since is None else self._worker.hung_since
+        return trio.current_time() if self._worker.frozen_since is None else self._worker.frozen_since
 
     @property
     def owes(self) -> bool:
@@ -133,8 +135,11 @@ class Stream:
         heard.stop = start_sample + len(pcm) // 2
         heard.messages += 1
         self._trace.note(self._caller, "audio", (segment_id, start_sample, heard.stop))
+        pcm = heard.rest + pcm
+        whole = len(pcm) - len(pcm) % BYTES_PER_MS
+        heard.rest = pcm[whole:]
         try:
-            read_pieces(pcm, start_sample, heard.pieces)
+            read_pieces(pcm[:whole], heard.stop - len(pcm) // 2, heard.pieces)
         except Misaligned as error:
             self._trace.note(self._caller, "anomaly", str(error))
         if self._dying:

@@ -53,6 +53,7 @@ class Pipe:
         self._limit = limit
         self._items: deque[tuple[float, Message]] = deque()
         self._changed = trio.Event()
+        self._still_until = 0.0
         self.broken = False
         """For the side that takes out."""
         self.closed = False
@@ -82,8 +83,8 @@ class Pipe:
         while not self.broken:
             if not self._items:
                 await self._changed.wait()
-            elif self._items[0][0] > trio.current_time():
-                with trio.move_on_at(self._items[0][0]):
+            elif (due := max(self._items[0][0], self._still_until)) > trio.current_time():
+                with trio.move_on_at(due):
                     await self._changed.wait()
             else:
                 item = self._items.popleft()[1]
@@ -96,6 +97,11 @@ class Pipe:
         if not self.closed and not self.swallows:
             self._items.append((trio.current_time() + self._latency, item))
             self._change()
+
+    def stall(self, until: float) -> None:
+        """Nothing comes out until then, and then everything at once."""
+        self._still_until = max(self._still_until, until)
+        self._change()
 
     def cut(self) -> None:
         """Nothing follows what is in the buffer, which may still be read."""
@@ -125,6 +131,11 @@ class Wire:
         self.down = Pipe(latency, buffer)
         self.link = WireLink(self)
         self.lost = False
+
+    def stall(self, seconds: float) -> None:
+        """The network stands still, in both directions, and loses nothing."""
+        for pipe in (self.up, self.down):
+            pipe.stall(trio.current_time() + seconds)
 
     def lose(self) -> None:
         """The caller's end is gone, and what was under way. The server does not know yet; see `notice`."""

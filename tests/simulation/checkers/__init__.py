@@ -10,6 +10,7 @@ from tests.simulation.checkers.arrivals import check_arrivals
 from tests.simulation.checkers.barging import check_barging
 from tests.simulation.checkers.bounds import check_bounds
 from tests.simulation.checkers.conversation import check_conversation
+from tests.simulation.checkers.delays import check_delays
 from tests.simulation.checkers.dialogue import check_dialogue
 from tests.simulation.checkers.engines import check_engines
 from tests.simulation.checkers.fleet import check_fleet
@@ -34,6 +35,7 @@ CHECKERS: tuple[Checker, ...] = (
     check_pressure,
     check_utterances,
     check_hearing,
+    check_delays,
     check_replies,
     check_loudspeaker,
     check_arrivals,

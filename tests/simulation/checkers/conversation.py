@@ -45,7 +45,7 @@ def _is_slow(story: Story) -> bool:
     """Whether the farewell may be over before all that waits for this caller has come through to it."""
     plan, limits = story.plan, story.room.limits
     is_narrow = plan.buffer * limits.farewell < plan.latency * (PASSED_MAX + OTHERS)
-    return is_narrow or any(step.kind == "deaf" for step in plan.steps)
+    return is_narrow or any(step.kind in ("deaf", "stall") for step in plan.steps)
 
 
 def _check_order(story: Story) -> Iterator[str]:

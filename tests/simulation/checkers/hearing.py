@@ -22,6 +22,10 @@ LULL = 4.5
 """Seconds without audio after which a speech may have been ended; the session waits 5, a wire delays by less than 0.5."""
 
 
+UNDER_WAY = 1.0
+"""Seconds that a frame may be on its way: latency, and a session that is busy."""
+
+
 def check_hearing(story: Story) -> Iterator[str]:
     heard: list[Interval] = []
     last_id, last_end, last_value = 0, 0, 0
@@ -131,3 +135,12 @@ def _lulls(story: Story) -> Iterator[int]:
             before, position = when, facts
         else:
             position = facts[1]
+    yield from _stalls(story)
+
+
+def _stalls(story: Story) -> Iterator[int]:
+    """The same where a network stood still: what was on its way came later, and the caller cannot know what that was."""
+    frames = story.notes("frame")
+    for when, seconds in story.notes("stall"):
+        if seconds > LULL:
+            yield from (position for sent, position in frames if when - UNDER_WAY <= sent <= when)

@@ -89,7 +89,7 @@ def _check_played(story: Story, speech: Speech) -> Iterator[str]:
 
 def steady(story: Story) -> bool:
     """Whether the caller took all that came, as it came, over one connection."""
-    upset = any(step.kind in ("deaf", "vanish", "take_over", "swallow") for step in story.plan.steps)
+    upset = any(step.kind in ("deaf", "stall", "vanish", "take_over", "swallow") for step in story.plan.steps)
     return not upset and not story.notes("comes_back") and story.plan.leaves != "vanish"
 
 

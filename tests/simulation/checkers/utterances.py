@@ -80,9 +80,9 @@ def _check_mute(story: Story) -> Iterator[str]:
 
 def _check_sound(story: Story) -> Iterator[str]:
     """On one connection, all the sound of an utterance has come before its end was told: of one that was stopped, no more
-    than was counted as sent, but for what was on its way out.
+    than was counted as sent, but for what was on its way out. A network that stands still has more of that.
     """
-    if story.notes("comes_back"):
+    if story.notes("comes_back") or story.notes("stall"):
         return
     duration = sound = 0
     for _, who, what, facts in story.run.trace.events:
