@@ -109,7 +109,7 @@ class Step:
     """One thing that a caller does, by its name in `caller.Caller`."""
 
     kind: str
-    """`play`, `tell`, `wait`, `cut`, `deaf`, `stall`, `vanish`, `swallow`, `take_over`, `settle`, `await_reply`, `listen`."""
+    """`play`, `tell`, `wait`, `cut`, `deaf`, `stall`, `vanish`, `swallow`, `take_over`, `settle`, `listen`, `await_reply`"""
     until_ms: int = 0
     """play: up to here, on the tape."""
     pace: float = 1.0
