@@ -62,6 +62,8 @@ def _problems(room: Room, *, sure: bool) -> list[str]:
         problems.append(f"{inside.queued_events} events of the agent are queued")
     if sure and inside.made_ahead > room.limits.max_ahead + CHAR_SECONDS * inside.longest_piece + FIRST_REPORT_SECONDS:
         problems.append(f"{inside.made_ahead:.1f} s of speech were made ahead")
+    if sure and inside.sent_ahead > room.limits.max_ahead + FIRST_REPORT_SECONDS:
+        problems.append(f"{inside.sent_ahead:.1f} s of speech were sent ahead")
     if len(inside.segments.pending) > PENDING_MAX:
         problems.append(f"{len(inside.segments.pending)} segments are pending")
     return problems

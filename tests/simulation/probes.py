@@ -48,8 +48,8 @@ class Inside:
     segments: Segments
     outbox: Outbox
     speaker: Speaker
-    longest_piece: int = 0
-    """Characters, of the pieces of what is being said."""
+    longest_announced: int = 0
+    """Characters, of the pieces of what is being said that the client was told of."""
     missed: int = 0
     """Samples of the client's audio that were not taken."""
 
@@ -75,6 +75,22 @@ class Inside:
             return 0.0
         heard = utterance.playback.heard(now=trio.current_time())
         return (utterance.audio.made - heard) / utterance.playback.sample_rate
+
+    @property
+    def sent_ahead(self) -> float:
+        """Seconds of speech that were sent and not heard yet."""
+        utterance = self.speaker.audible
+        if utterance is None or utterance.playback is None:
+            return 0.0
+        heard = utterance.playback.heard(now=trio.current_time())
+        return (utterance.playback.reach - heard) / utterance.playback.sample_rate
+
+    @property
+    def longest_piece(self) -> int:
+        """Characters, of the pieces of what is being said; also of one that is made while the earlier are sent."""
+        utterance = self.speaker.audible
+        made = [] if utterance is None else [len(piece.text) for piece in utterance.pieces]
+        return max([self.longest_announced, *made])
 
     @property
     def queued_audio_bytes(self) -> int:
@@ -182,9 +198,9 @@ def _watch_posts(inside: Inside, who: str, trace: Trace) -> None:
     def noting_post(message: dict[str, object], **options: object) -> None:
         post(message, **options)
         if message["type"] == "tts.speaking_start":
-            inside.longest_piece = len(str(message["text"]))
+            inside.longest_announced = len(str(message["text"]))
         elif message["type"] == "tts.speaking_text":
-            inside.longest_piece = max(inside.longest_piece, len(str(message["text"])))
+            inside.longest_announced = max(inside.longest_announced, len(str(message["text"])))
         trace.note(who, "post", message)
 
     def noting_post_last(message: dict[str, object], **options: object) -> None:
