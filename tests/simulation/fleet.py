@@ -152,6 +152,7 @@ class Fleet:
             Worker(one, Dice(plan.seed, "engine", number), nursery) for number, one in enumerate(plan.workers)
         ]
         self._poison = {one.name: Poison(one.poison, one.poison_hangs) for one in plan.callers}
+        self._cut = {one.name: any(step.kind == "cut" for step in one.steps) for one in plan.callers}
         self.held: Counter[str] = Counter()
         """Streams that each caller's session has open."""
         self.open: dict[str, list[Stream]] = {}
@@ -212,8 +213,8 @@ class Fleet:
             self._refuse(caller, WorkerBusy("no slot is free"))
         self._streams += 1
         dice = Dice(self._plan.seed, "stream", self._streams)
-        poison = self._poison[caller]
-        stream = Stream(worker, worker.plan, dice, caller, self._trace, alone=alone, poison=poison)
+        poison, cut = self._poison[caller], self._cut[caller]
+        stream = Stream(worker, worker.plan, dice, caller, self._trace, alone=alone, poison=poison, cut=cut)
         worker.streams.append(stream)
         self.held[caller] += 1
         self.open.setdefault(caller, []).append(stream)

@@ -11,7 +11,7 @@ import trio
 
 from tests.simulation.dice import Dice
 from tests.simulation.plan import WorkerPlan
-from tests.simulation.tape import BYTES_PER_MS, Misaligned, Piece, read_pieces
+from tests.simulation.tape import BYTES_PER_MS, Misaligned, Piece, pad_first, read_pieces
 from tests.simulation.trace import Trace
 from voicetrio.core.errors import WorkerUnavailable
 from voicetrio.core.hypothesis import Draining, Hypothesis, Word, Working
@@ -41,14 +41,25 @@ class _Heard:
     pieces: list[Piece] = field(default_factory=list)
     messages: int = 0
     rest: bytes = b""
-    """Audio that is not read yet: less than a millisecond, where a client's frames are cut anywhere."""
+    """Audio that is not read yet: where a client's frames are cut anywhere, less than a millisecond, or a segment's
+    beginning that does not yet tell where milliseconds begin."""
+    aligned: bool = False
 
 
 class Stream:
     def __init__(
-        self, worker: "Worker", plan: WorkerPlan, dice: Dice, caller: str, trace: Trace, *, alone: bool, poison: Poison
+        self,
+        worker: "Worker",
+        plan: WorkerPlan,
+        dice: Dice,
+        caller: str,
+        trace: Trace,
+        *,
+        alone: bool,
+        poison: Poison,
+        cut: bool,
     ) -> None:
-        """`poison`: what an engine dies of when it hears it here."""
+        """`poison`: what an engine dies of when it hears it here. `cut`: segments may begin within a millisecond."""
         self._worker = worker
         self._plan = plan
         self._dice = dice
@@ -64,6 +75,7 @@ class Stream:
         """Whether it has had something that its engine dies of."""
         self.alone = alone
         self._poison = poison
+        self._cut = cut
         self._owed: set[int] = set()
         self._delivered = 0
 
@@ -135,13 +147,7 @@ class Stream:
         heard.stop = start_sample + len(pcm) // 2
         heard.messages += 1
         self._trace.note(self._caller, "audio", (segment_id, start_sample, heard.stop))
-        pcm = heard.rest + pcm
-        whole = len(pcm) - len(pcm) % BYTES_PER_MS
-        heard.rest = pcm[whole:]
-        try:
-            read_pieces(pcm[:whole], heard.stop - len(pcm) // 2, heard.pieces)
-        except Misaligned as error:
-            self._trace.note(self._caller, "anomaly", str(error))
+        self._read(heard, heard.rest + pcm)
         if self._dying:
             return
         if any(piece.first <= value < piece.stop for piece in heard.pieces for value in self._poison.values):
@@ -155,6 +161,17 @@ class Stream:
             self._reply(0.02, self._hypothesis(segment_id, heard, final=False))
         if self._dice.chance(self._plan.bogus):
             self._reply(self._dice.seconds(0, 0.5), self._bogus(segment_id, heard))
+
+    def _read(self, heard: _Heard, pcm: bytes) -> None:
+        if self._cut and not heard.aligned:
+            padded = pad_first(pcm)
+            heard.aligned, pcm = padded is not None, padded or pcm
+        whole = len(pcm) - len(pcm) % BYTES_PER_MS if heard.aligned or not self._cut else 0
+        heard.rest = pcm[whole:]
+        try:
+            read_pieces(pcm[:whole], heard.stop - len(pcm) // 2, heard.pieces)
+        except Misaligned as error:
+            self._trace.note(self._caller, "anomaly", str(error))
 
     async def end_segment(self, segment_id: int, end_sample: int) -> None:
         await self._take()

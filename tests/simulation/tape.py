@@ -6,7 +6,8 @@ which words it was, and a lost, repeated, moved or cut stretch shows as such. A 
 speech, it may or may not be in a segment.
 
 All that the simulation sends is cut at whole milliseconds, and the session cuts at frames: a border that does not fall
-on a whole millisecond is a lost or invented sample.
+on a whole millisecond is a lost or invented sample. Only where a caller's frames are cut anywhere, and then lost with its
+connection or given up, may a segment begin within a millisecond, which then counts as this segment's: see `pad_first`.
 """
 
 from dataclasses import dataclass
@@ -98,6 +99,15 @@ def read_pieces(pcm: bytes, start_sample: int, pieces: list[Piece]) -> None:
         first = int(values[start])
         if first != 0:
             _add(pieces, Piece(first, first + stop - start, start_sample + start * SAMPLES_PER_MS))
+
+
+def pad_first(pcm: bytes) -> bytes | None:
+    """Audio of a segment from its beginning, with the whole of its first millisecond. None: where that ends is not in it."""
+    samples = np.frombuffer(pcm, np.int16)
+    changes = np.flatnonzero(np.diff(samples))
+    if len(changes) == 0:
+        return None
+    return pcm[:2] * (-(int(changes[0]) + 1) % SAMPLES_PER_MS) + pcm
 
 
 def _add(pieces: list[Piece], piece: Piece) -> None:
