@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import trio
 
 from tests.fakes.audio import words_in
-from voicetrio.core.errors import WorkerBusy, WorkerUnavailable
+from voicetrio.core.errors import WorkerBusy, WorkerError, WorkerUnavailable
 from voicetrio.core.hypothesis import Architecture, Draining, Hypothesis, Word, Working
 from voicetrio.session.overview import WorkerOverview
 from voicetrio.session.ports import StreamConfig
@@ -25,9 +25,13 @@ class Behaviour:
     """Seconds from the end of a segment to its final."""
     break_after: int | None = None
     """Samples after which the stream breaks."""
+    broken_by: WorkerError = field(default_factory=lambda: WorkerUnavailable("broken"))
+    """What is told then."""
     freeze: tuple[int, float] | None = None
     """Samples after which its whole worker says nothing any more, though it seems to take all, and seconds from then until
     its streams are broken off."""
+    dies_after: float | None = None
+    """Seconds from the opening until the stream breaks."""
     partials: bool = True
     """Whether there is anything before the final."""
     mute: bool = False
@@ -87,6 +91,8 @@ class FakeRecognizer:
         try:
             async with trio.open_nursery() as nursery:
                 stream = FakeStream(self, behaviour, nursery)
+                if behaviour.dies_after is not None:
+                    nursery.start_soon(stream.die, behaviour.dies_after)
                 if behaviour.drain is not None:
                     nursery.start_soon(stream.drain, *behaviour.drain)
                 yield stream
@@ -134,6 +140,11 @@ class FakeStream:
         self._cut = True
         self._replies.send_nowait(WorkerUnavailable("it has ended"))
 
+    async def die(self, after: float) -> None:
+        await trio.sleep(after)
+        self._cut = True
+        self._replies.send_nowait(self._behaviour.broken_by)
+
     async def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
         await self._take()
         assert self.architecture == "encoder-decoder", "others have no prompt"
@@ -151,7 +162,7 @@ class FakeStream:
             await trio.sleep(len(pcm) / 2 / 16_000 / self._behaviour.speed)
         limit = self._behaviour.break_after
         if limit is not None and self._taken >= limit:
-            self._replies.send_nowait(WorkerUnavailable("broken"))
+            self._replies.send_nowait(self._behaviour.broken_by)
             raise WorkerUnavailable("broken")
         if self._behaviour.freeze is not None and self._frozen_at is None and self._taken >= self._behaviour.freeze[0]:
             self._frozen_at = trio.current_time()

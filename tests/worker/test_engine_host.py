@@ -283,3 +283,24 @@ def test_requests_that_make_no_sense_end_no_other_stream(engine, capsys):
     assert of(replies, 7) == [Refused(7, False, "the engine failed on this stream")]
     assert of(replies, 8) == [Closed(8)]
     assert "KeyError" in capsys.readouterr().err
+
+
+def test_one_that_may_crash_it_is_decoded_when_nothing_else_is():
+    engine = FakeBatched(batch_max=8, final_runs=1)
+    host = Host(engine)
+    announced: list[set[int]] = []
+    batches: list[list[str]] = []
+
+    def on_run(batch: list[str]) -> None:
+        batches.append(batch)
+        announced.append(host.announced[-1])
+        if len(batches) == 2:
+            host.end()
+
+    engine.on_run = on_run
+    host.post(*(opened(n, alone=n == 2) for n in (1, 2, 3)), *(audio(n) for n in (1, 2, 3)))
+    host.replies()
+    assert [batch for batch in batches if "s2" in batch] == [["s2"]]
+    assert ["s1", "s3"] in batches
+    assert announced[batches.index(["s2"])] == {2}
+    assert announced[batches.index(["s1", "s3"])] == {1, 3}

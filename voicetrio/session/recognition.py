@@ -141,13 +141,15 @@ class Recognition:
         """
         backlog = self.backlog
         excused = self._excused
+        quiet = 0.0 if self._delivery is None else self._delivery.quiet(now)
         if self._away_since is not None:
             excused += int((now - self._away_since) * SAMPLE_RATE)
-        elif self._delivery is not None and (quiet := self._delivery.quiet(now)) > _QUIET_MIN:
+        elif quiet > _QUIET_MIN:
             excused += int(quiet * SAMPLE_RATE)
         if excused == 0:
             return backlog
-        caught_up = backlog <= int(self._limits.max_backlog * SAMPLE_RATE) // 4
+        # A worker that takes all and says nothing has caught up with nothing.
+        caught_up = quiet == 0.0 and backlog <= int(self._limits.max_backlog * SAMPLE_RATE) // 4
         if caught_up and self._delivery is not None and now > self._excused_until:
             self._excused = 0
         return max(0, backlog - excused)

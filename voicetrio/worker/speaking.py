@@ -105,7 +105,8 @@ class _Utterance:
         self._piece_start = 0
         self._next_sample = 0
         self._made = 0
-        self._marked_to = 0
+        self._last_mark = (0, 0)
+        """Of what was sent: where the last word with a mark begins in the text, and in the audio."""
 
     @property
     def piece_begun(self) -> bool:
@@ -113,16 +114,20 @@ class _Utterance:
         return self._next_sample > self._piece_start
 
     def begin_piece(self, text_offset: int) -> None:
-        self._text_offset = self._marked_to = text_offset
-        self._piece_start = self._next_sample
+        """A piece; or the rest of one, which begins with a word that was sent, maybe in part."""
+        offset, start = self._last_mark
+        self._text_offset = text_offset
+        self._piece_start = start if text_offset == offset else self._next_sample
+        self._last_mark = text_offset, self._piece_start
 
     def rest_of(self, piece: TextPiece, part_max: int) -> list[TextPiece]:
-        """What of the piece was not sent, in parts. It begins after the last word that has a mark: engines make audio by
-        the clause or the sentence, and die between two.
-        """
-        text = piece.text[self._marked_to - piece.offset :]
-        parts = [replace(part, offset=self._marked_to + part.offset) for part in text_pieces(text, part_max)]
-        return [*parts[:-1], replace(parts[-1], pause_after=piece.pause_after)] if parts else []
+        """What of the piece has to be made again, in parts: all from the last word on that has a mark."""
+        offset = self._last_mark[0]
+        parts = [
+            replace(part, offset=offset + part.offset)
+            for part in text_pieces(piece.text[offset - piece.offset :], part_max)
+        ]
+        return [*parts[:-1], replace(parts[-1], pause_after=piece.pause_after)]
 
     def begin_try(self) -> None:
         """What is made from now on is the piece from its beginning, of which some may have been sent."""
@@ -155,7 +160,7 @@ class _Utterance:
         )
         self._next_sample = max(self._next_sample, self._made)
         if marks:
-            self._marked_to = max(self._marked_to, marks[-1].text_offset + marks[-1].text_length)
+            self._last_mark = marks[-1].text_offset, marks[-1].start_sample
         await self._call.send(reply)
 
     async def fail(self, piece: TextPiece) -> None:
