@@ -61,4 +61,4 @@ def open_passing(setup: HearingSetup) -> PassingHearing:
     return ENGINE
 
 
-ENTRY = EngineEntry(__name__, "open_passing")
+ENTRY = EngineEntry(__name__, "open_passing", own_process=False)
