@@ -353,4 +353,22 @@ MUTATIONS = (
         "            self._life.end(OVERLOADED)\n",
         "            pass\n",
     ),
+    Mutation(
+        "what engines die of is tried for ever",
+        "session/recognition.py",
+        "        segment.crashes += 1\n",
+        "        segment.crashes = 1\n",
+    ),
+    Mutation(
+        "what engines die of is given up with its neighbours in the batch",
+        "session/recognition.py",
+        "alone=any(segment.crashes for segment in self._segments.pending),",
+        "alone=False,",
+    ),
+    Mutation(
+        "who talks live is asked to slow down when an engine hangs",
+        "session/recognition.py",
+        "            excused += int(quiet * SAMPLE_RATE)\n",
+        "            excused += 0\n",
+    ),
 )
