@@ -99,6 +99,18 @@ async def test_one_that_computes_for_ever_works_and_is_killed_in_the_end():
     assert working >= 4
 
 
+async def test_one_that_hung_before_anybody_asked_has_died_of_nobody(monkeypatch):
+    monkeypatch.setattr(host_link, "PING_INTERVAL", 0.2)
+    with trio.fail_after(60):
+        async with open_worker(CONFIG) as client:
+            os.kill(child_pid(b"hears"), 19)
+            await trio.sleep(0.7)  # it is pinged
+            async with client.transcribe() as stream:
+                with pytest.raises(GRPCError) as caught:
+                    await stream.config()
+            assert caught.value.status is Status.DATA_LOSS
+
+
 async def test_the_worker_goes_on_with_a_new_process():
     with trio.fail_after(60):
         async with open_worker(CONFIG) as client:
@@ -154,7 +166,7 @@ async def test_a_process_that_is_killed_in_the_middle_of_a_text_costs_none_of_it
     with trio.fail_after(60):
         async with open_worker(SPEAKER) as client, client.synthesize(text * 2) as stream:
             replies = [await stream.receive()]
-            os.kill(speaking_pid(), 9)
+            os.kill(child_pid(b"speaks"), 9)
             replies += await all_of(stream)
     assert samples(replies) == len(text * 2) * CHARACTER_SAMPLES
     marks = [mark.text_offset for reply in replies for mark in reply.marks]
@@ -171,12 +183,12 @@ async def test_a_text_at_which_its_engine_hangs_fails_too_and_others_are_said():
             assert samples(await client.speak("and on")) == len("and on") * CHARACTER_SAMPLES
 
 
-def speaking_pid() -> int:
+def child_pid(what: bytes) -> int:
     for task in os.listdir(f"/proc/{os.getpid()}/task"):
         with open(f"/proc/{os.getpid()}/task/{task}/children") as file:
             children = file.read().split()
         for child in children:
             with open(f"/proc/{child}/cmdline", "rb") as file:
-                if b"speaks" in file.read():
+                if what in file.read():
                     return int(child)
-    raise AssertionError("there is no process that speaks")
+    raise AssertionError("there is no such process")

@@ -130,7 +130,9 @@ class HostLink(ABC):
             return frozenset()
         if self._running is not None:
             return self._running
-        return frozenset([stream_id for stream_id in self._owed if stream_id != _PING][:1])
+        first = next(iter(self._owed), _PING)
+        # A ping is sent when nothing is owed: if it has no answer, all that was asked after it has not even been begun.
+        return frozenset() if first == _PING else frozenset([first])
 
     @abstractmethod
     async def _take(self, reply: HostReply | HostRequest) -> None:
