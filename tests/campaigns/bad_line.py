@@ -65,6 +65,6 @@ async def open_bad_line(server_port: int) -> AsyncIterator[BadLine]:
     async with trio.open_nursery() as nursery:
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         line.port = listener.socket.getsockname()[1]
-        nursery.start_soon(trio.serve_listeners, line.serve, [listener])
+        await nursery.start(trio.serve_listeners, line.serve, [listener])
         yield line
         nursery.cancel_scope.cancel(reason="done")

@@ -41,7 +41,7 @@ async def test_an_engine_process_that_is_stopped_is_replaced_before_anybody_need
     server.stop()
 
 
-async def test_workers_and_engines_get_no_secrets(start_server: StartServer):
+def test_workers_and_engines_get_no_secrets(start_server: StartServer):
     secrets = {"VOICETRIO_SERVER__ADMIN_KEY": "a-key-for-the-operator", "SOME_API_KEY": "k", "UNRELATED": "u"}
     server = start_server(environment=secrets)
     others = [pid for pid in server.pids() if pid != server.process.pid]
