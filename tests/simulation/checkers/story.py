@@ -58,7 +58,15 @@ class Story:
     def orderly(self) -> bool:
         """Whether it ended so that what was heard has been told."""
         stopped = not any(facts for _, facts in self.notes("ended"))
-        return self.end[0] in ("client_closed", "timed_out") and self.closing is not None and not stopped
+        in_order = self.end[0] in ("client_closed", "timed_out") and self.closing is not None
+        return in_order and not stopped and not self._cut_short
+
+    @property
+    def _cut_short(self) -> bool:
+        """Whether the caller cancelled while the session was ending in order, for the reason that it had then."""
+        told_at = [when for when, message in self.posted if message["type"] == "session.closed"]
+        cancels = [when for when, (how, _) in self.notes("leaves") if how == "cancel"]
+        return any(cancelled <= told for cancelled in cancels for told in told_at)
 
     @property
     def closing(self) -> Message | None:
