@@ -1,6 +1,6 @@
 """The sound that a client got is that of the words that it was told, from their beginning and without a gap, and of nothing
 else: no answer has sound of another. Where it was stopped it may end within a character; what a lost line had under way has
-come again, or the answer has had its end.
+come again, or the answer has had its end. What counts as heard to its end has come to its end.
 """
 
 from collections.abc import Iterator
@@ -29,9 +29,12 @@ def _check(story: Story, speech: Speech, pcm: bytes) -> Iterator[str]:
     due = np.array([sound_of(text, at) for text, _ in speech.pieces for at in range(len(text))], int)
     got = np.frombuffer(pcm, np.int16)
     resampled = story.plan.voice.rate != RATE
-    if len(got) > CHAR_SAMPLES * len(due) + resampled * 2 * len(speech.pieces):
+    rounding = resampled * 2 * len(speech.pieces)
+    if len(got) > CHAR_SAMPLES * len(due) + rounding:
         yield f"{len(got)} samples of sound for {len(due)} characters"
         return
+    if speech.completed and story.plan.playback != "lying" and len(got) < CHAR_SAMPLES * len(due) - rounding:
+        yield f"only {len(got)} samples of sound for all of {len(due)} characters"
     if resampled:
         # The middle of each character is far enough from its neighbours.
         got, tolerance = got[CHAR_SAMPLES // 2 :: CHAR_SAMPLES][: len(due)], 2 + 0.001 * 32_767

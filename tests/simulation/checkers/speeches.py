@@ -35,6 +35,10 @@ class Speech:
     def interrupted(self) -> bool:
         return self.ending is not None and self.ending["type"] == "playback.interrupted"
 
+    @property
+    def completed(self) -> bool:
+        return self.ending is not None and self.ending["type"] == "playback.completed"
+
     def words(self) -> list[tuple[int, int, int]]:
         """For each word: the characters up to its end, when its sound ends, and when the next one's begins."""
         result, before = [], 0
