@@ -306,6 +306,12 @@ MUTATIONS = (
         "        assert said\n",
     ),
     Mutation(
+        "a worker that owes an answer and has frozen is never left",
+        "session/delivery.py",
+        "self._heard_at > self._limits.worker_silence:",
+        "self._heard_at > 1000:",
+    ),
+    Mutation(
         "a worker that drains is never left",
         "session/delivery.py",
         "                    self.draining.set()\n",

@@ -39,6 +39,9 @@ REFUSAL_MAX = 4.0
 POISON_SHARE = 0.15
 """Of callers whose audio kills engines."""
 
+LONG_HANG = (40.0, 60.0)
+"""Seconds: longer than a final may take by `check_delays`, from any moment in the first of these."""
+
 ENGINE_HANG = (5.0, 8.0)
 """Seconds until a hung engine process is noticed and killed: 5.5, and 2.5 more where nobody had given it work yet."""
 
@@ -57,6 +60,7 @@ def make_plan(seed: int) -> Plan:
     mood = GENTLE if dice.chance(GENTLE_SHARE) else WILD
     callers = dice.pick((1, 1, 1, 1, 1, 1, 2, 3))
     workers = _roll_drains(Dice(seed, "drains"), mood, _roll_workers(Dice(seed, "workers"), mood, callers))
+    workers = _roll_long_hangs(Dice(seed, "long hangs"), mood, workers)
     workers = _roll_engines(Dice(seed, "engines"), mood, workers)
     calm = mood == GENTLE and all(not one.outages and one.final_delay[1] < 1.5 for one in workers)
     troubled = mood == GENTLE and any(one.outages for one in workers)
@@ -141,6 +145,23 @@ def _roll_drains(dice: Dice, mood: str, workers: tuple[WorkerPlan, ...]) -> tupl
         return replace(outage, kind="drain", seconds=seconds)
 
     return tuple(replace(one, outages=tuple(map(roll, one.outages))) for one in workers)
+
+
+def _roll_long_hangs(dice: Dice, mood: str, workers: tuple[WorkerPlan, ...]) -> tuple[WorkerPlan, ...]:
+    """In a gentle run, the last worker that hangs does so for longer than anybody may wait for it, if there is another."""
+    last = max((one.outages[-1].at for one in workers if one.outages), default=None)
+    if mood != GENTLE or len(workers) == 1 or last is None:
+        return workers
+
+    def roll(outage: Outage) -> Outage:
+        return replace(outage, seconds=dice.seconds(*LONG_HANG)) if outage.kind in ("hang", "stuck") else outage
+
+    return tuple(
+        replace(one, outages=(*one.outages[:-1], roll(one.outages[-1])))
+        if one.outages and one.outages[-1].at == last
+        else one
+        for one in workers
+    )
 
 
 def _roll_engines(dice: Dice, mood: str, workers: tuple[WorkerPlan, ...]) -> tuple[WorkerPlan, ...]:
