@@ -47,14 +47,21 @@ ALIEN_NAMES = (123, 1.5, None, {}, ["a", {"b": None}], True, "a/b", "сесси�
 """What an agent may call a dialog, and nobody a session."""
 
 
+SLOW_GAP = (0.1, 0.6)
+"""Seconds between the parts of an answer that takes longer than any operator here allows."""
+
+
 def roll_ways(dice: Dice, plan: AgentPlan, *, gentle: bool) -> AgentPlan:
     """The same agent with other ways of its own."""
-    return replace(
+    plan = replace(
         plan,
         name=dice.pick(ALIEN_NAMES) if plan.name and not gentle and dice.chance(0.4) else plan.name,
         works=dice.pick((0.0, 0.0, 0.3)),
         floods=0.0 if gentle else dice.pick((0.0, 0.0, 0.0, 0.3)),
     )
+    if not gentle and dice.chance(0.4):
+        plan = replace(plan, endless=0.7, gap=SLOW_GAP)
+    return plan
 
 
 def roll_talk_config(dice: Dice) -> dict[str, object]:
@@ -82,7 +89,7 @@ def roll_talk_limits(dice: Dice, *, gentle: bool) -> dict[str, float]:
         return limits
     limits["max_queued_messages"] = dice.pick((1, 3, 16))
     limits["agent_silence"] = dice.pick((2.0, 4.0, 60.0)) if dice.chance(0.8) else 8.0
-    limits["agent_answer"] = dice.pick((12.0, 30.0, 600.0))
+    limits["agent_answer"] = dice.pick((5.0, 12.0, 600.0))
     if dice.chance(0.3):
         limits["max_reply_chars"] = dice.randrange(20, 300)
     return limits
