@@ -30,6 +30,7 @@ from voicetrio.worker.host_messages import (
     Opened,
     Ready,
     Refused,
+    Running,
     encode_frame,
 )
 
@@ -111,7 +112,7 @@ class HostedCalls:
             data = os.read(self._replies, 1 << 16)
             assert data, "the host's loop has ended: the engine raised where it must not, see above"
             for reply in self._decoder.feed(data):
-                if not isinstance(reply, Ready):
+                if not isinstance(reply, Ready | Running):  # which run together: for who has to find who crashed them
                     self._received[reply.stream_id].append(reply)
         reply = self._received[stream_id].pop(0)
         if isinstance(reply, Refused):

@@ -4,6 +4,7 @@ import gc
 import json
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 import trio
@@ -223,7 +224,8 @@ async def test_a_message_without_end_is_not_kept(server: ServerProcess):
         nursery.start_soon(client.receive_all)
         head = frame(OPCODE_BINARY, bytes(16_000_000))
         before = memory_kb(server.process.pid)
-        with trio.fail_after(BOUND_S):
+        # The server closes as soon as it is too large, so the rest cannot be sent.
+        with trio.fail_after(BOUND_S), suppress(trio.BrokenResourceError):
             await client.send(bytes([OPCODE_BINARY]) + head[1:])  # not the last piece of its message
             for _ in range(8):
                 await client.send(bytes([0]) + head[1:])
