@@ -330,6 +330,12 @@ MUTATIONS = (
         "        utterance.position = place = max(place, playback.sent)\n",
     ),
     Mutation(
+        "speech is sent far ahead of the listener",
+        "session/playout.py",
+        "return int(self._limits.max_ahead * playback.sample_rate)",
+        "return int(4 * self._limits.max_ahead * playback.sample_rate)",
+    ),
+    Mutation(
         "what a socket took counts as heard",
         "core/playback.py",
         "return self.reach if self.arrived is None else min(self.reach, self.arrived)",

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tests.simulation.checkers.story import Message, Story
+from voicetrio.session.playout import FRAME
 
 ENDINGS = ("playback.completed", "playback.interrupted")
-PIECE_MS = 100
-"""Of sound, as the fake makes it: what one send is about."""
+FRAME_MS = int(1000 * FRAME)
+"""Of sound, in one send at most: one that waits for the network cannot be taken back."""
 
 LIVELY = {"vad.speech_start", "turn.started", "tts.speaking_start", "playback.completed", "session.hold"}
 """No such thing happens in a session that is closing."""
@@ -95,7 +96,7 @@ def _check_sound(story: Story) -> Iterator[str]:
         elif what == "got" and facts["type"] == "tts.speaking_end":
             duration = facts["duration_ms"]
             told = sound * 1000 // (2 * 24_000)
-            if told > duration + PIECE_MS if facts["cancelled"] else told != duration:
+            if told > duration + FRAME_MS if facts["cancelled"] else told != duration:
                 yield f"{sound} bytes of sound came for {duration} ms"
 
 
