@@ -93,3 +93,16 @@ async def test_who_talks_live_is_not_asked_to_slow_down_because_an_engine_hangs(
         await client.wait_for("transcript.final")
     assert client.got("session.rate_limit", "session.frames_dropped", "error") == []
     assert client.finals() == [" ".join(f"w{number}" for number in range(1, 61))]
+
+
+async def test_who_talks_live_is_not_asked_to_slow_down_because_engines_die_of_others(autojump_clock):
+    """Each takes all there is of the speech and dies before it says anything: it has caught up with nothing."""
+    dies = Behaviour(mute=True, dies_after=0.05, broken_by=EngineLost("it died of something else"))
+    recognizer = FakeRecognizer(default=dies)
+    async with open_client(recognizer=recognizer) as client:
+        await client.say(*range(1, 31))
+        assert client.got("session.rate_limit", "session.frames_dropped", "error") == []
+        recognizer.default = Behaviour()
+        await client.be_silent(1.0)
+        await client.wait_for("transcript.final")
+    assert client.finals() == [" ".join(f"w{number}" for number in range(1, 31))]
