@@ -69,7 +69,7 @@ def test_a_default_model_that_no_worker_has_is_told_before_anybody_is_served(tmp
     server = ServerProcess(tmp_path, "config/bench.toml", environment={"VOICETRIO_SESSION__MODEL": "whisper large"})
     try:
         assert server.wait() == 1
-        assert "session.model: no worker hears with it; there are: instant" in server.stderr
+        assert "VOICETRIO_SESSION__MODEL: no worker hears with it; there are: instant" in server.stderr
         server.check_end()
     finally:
         server.kill()

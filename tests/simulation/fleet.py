@@ -88,8 +88,9 @@ class Worker:
 
     async def _die(self, stream: Stream, after: float, hangs: bool) -> None:
         await trio.sleep_until(max(after, trio.current_time()) + TURN)
-        if stream not in self.streams:
-            return
+        if stream not in self.streams or self.engine_hung:
+            return  # it never gets to what it was given
+        stream.note_poisoned()
         if hangs:
             await self._hang_engine(ENGINE_HANG, stream)
         else:

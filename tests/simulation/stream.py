@@ -73,6 +73,7 @@ class Stream:
         self._broken: WorkerUnavailable | None = None
         self._dying = False
         """Whether it has had something that its engine dies of."""
+        self._poisoned_id = 0
         self.alone = alone
         self._poison = poison
         self._cut = cut
@@ -117,6 +118,10 @@ class Stream:
         self._broken = why or WorkerUnavailable("the worker is gone")
         self.wake()
 
+    def note_poisoned(self) -> None:
+        """The engine has got to what it dies of."""
+        self._trace.note(self._caller, "poisoned", self._poisoned_id)
+
     @property
     def busy(self) -> bool:
         """Whether there is audio of a segment that has not had its final."""
@@ -152,7 +157,7 @@ class Stream:
             return
         if any(piece.first <= value < piece.stop for piece in heard.pieces for value in self._poison.values):
             self._dying = True
-            self._trace.note(self._caller, "poisoned", segment_id)
+            self._poisoned_id = segment_id
             self._worker.poisoned(self, after=self._last_final_due, hangs=self._poison.hangs)
             await trio.lowlevel.checkpoint()
             return
