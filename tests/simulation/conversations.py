@@ -89,7 +89,7 @@ def roll_talk_limits(dice: Dice, *, gentle: bool) -> dict[str, float]:
         return limits
     limits["max_queued_messages"] = dice.pick((1, 3, 16))
     limits["agent_silence"] = dice.pick((2.0, 4.0, 60.0)) if dice.chance(0.8) else 8.0
-    limits["agent_answer"] = dice.pick((5.0, 12.0, 600.0))
+    limits["agent_answer"] = dice.pick((5.0, 12.0, 120.0))  # the longest, said slowly, ends within a run
     if dice.chance(0.3):
         limits["max_reply_chars"] = dice.randrange(20, 300)
     return limits
