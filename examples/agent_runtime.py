@@ -15,17 +15,16 @@ closes the connection, which ends `answer` at its next `await`, and tells with t
 """
 
 import argparse
-import contextlib
 import hmac
 import json
 import os
 import re
 import secrets
+import signal
 import sys
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import hypercorn.trio
@@ -143,8 +142,13 @@ def main() -> None:
     config.loglevel = "WARNING"
     access = "requests need the key" if key else "AGENT_KEY is not set: everybody who can reach it is answered"
     sys.stderr.write(f"agent runtime on http://{config.bind[0]}; {access}\n")
-    with contextlib.suppress(KeyboardInterrupt):
-        trio.run(partial(hypercorn.trio.serve, make_app(key), config))
+    trio.run(_serve, make_app(key), config)
+
+
+async def _serve(app: QuartTrio, config: Config) -> None:
+    # A KeyboardInterrupt that is raised while a request is being answered would be that request's error, and go no further.
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        await hypercorn.trio.serve(app, config, shutdown_trigger=signals.__anext__)
 
 
 if __name__ == "__main__":

@@ -191,6 +191,8 @@ def test_a_client_that_is_gone_is_away(open_sessions, office):
     page = open_sessions()
     with connect(f"{office.url}/ws/lost") as client:
         token = json.loads(client.recv())["resume_token"]
+        client.send(json.dumps({"type": "session.configure"}))  # who has sent nothing is not waited for
+        client.recv()
         client.socket.shutdown(socket.SHUT_RDWR)
         cell(page, "lost", "client").get_by_text(re.compile(r"^away for \d+ s$")).wait_for()
         assert "1 of them away" in page.locator("#summary").inner_text()
