@@ -176,7 +176,7 @@ def test_what_waits_for_a_client_that_reads_slowly_is_bounded_as_documented():
 async def test_the_five_hundred_and_thirteenth_waiting_event_ends_the_session(autojump_clock):
     async with open_client() as client:
         client.link.reading = trio.Event()
-        for _ in range(513):  # one of them is in the hands of the transport
+        for _ in range(512):  # what is in the hands of the transport is a ping
             await client.send("session.configure")
         await trio.sleep(1.0)
         assert client.end is None

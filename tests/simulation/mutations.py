@@ -13,6 +13,8 @@ class Mutation:
     """In `voicetrio/`."""
     old: str
     new: str
+    first: int = 0
+    """The seed to begin with: one that noticed it, where that took many. Only time depends on it."""
 
 
 MUTATIONS = (
@@ -141,6 +143,7 @@ MUTATIONS = (
         "core/backpressure.py",
         "LATE = 30.0",
         "LATE = 0.5",
+        first=134,
     ),
     Mutation(
         "asked to slow down again and again",
@@ -238,6 +241,7 @@ MUTATIONS = (
         "core/playback.py",
         "        self._anchor = (self._clock(now), samples)\n",
         "        pass\n",
+        first=12,
     ),
     Mutation(
         "the end of a piece stays in the resampler",
@@ -262,12 +266,14 @@ MUTATIONS = (
         "session/patience.py",
         "min(self._silence, self._left)",
         "self._left",
+        first=22,
     ),
     Mutation(
         "an answer without end is waited for",
         "session/patience.py",
         "min(self._silence, self._left)",
         "self._silence",
+        first=203,
     ),
     Mutation(
         "what is no event is no sign of life",
@@ -310,6 +316,7 @@ MUTATIONS = (
         "session/delivery.py",
         "self._heard_at > self._limits.worker_silence:",
         "self._heard_at > 1000:",
+        first=95,
     ),
     Mutation(
         "a worker that drains is never left",
@@ -334,6 +341,7 @@ MUTATIONS = (
         "session/playout.py",
         "return int(self._limits.max_ahead * playback.sample_rate)",
         "return int(4 * self._limits.max_ahead * playback.sample_rate)",
+        first=48,
     ),
     Mutation(
         "what a socket took counts as heard",
@@ -346,12 +354,14 @@ MUTATIONS = (
         "core/playback.py",
         "        self._line.lost_at = min(self._line.lost_at, alive_at)\n",
         "        assert alive_at >= 0\n",
+        first=113,
     ),
     Mutation(
         "a client that does not say what it has is believed to have it all",
         "session/playout.py",
         "if playback.surely_arrived and doubtful == 0 else None",
         "if True else None",
+        first=40,
     ),
     Mutation(
         "heard_text ends inside of words",
@@ -382,5 +392,6 @@ MUTATIONS = (
         "session/recognition.py",
         "            excused += int(quiet * SAMPLE_RATE)\n",
         "            excused += 0\n",
+        first=190,
     ),
 )

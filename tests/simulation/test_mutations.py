@@ -35,12 +35,12 @@ def _run(mutation: Mutation, folder: Path, seeds: int) -> Result:
     )
     changed.write_text(text.replace(mutation.old, mutation.new))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.simulation.mutant", "0", str(seeds)],
+        [sys.executable, "-m", "tests.simulation.mutant", str(mutation.first), str(seeds)],
         cwd=folder,  # first on the path of `python -m`
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,  # seconds: hundreds of seeds, beside everything else that a CI does
     )
     assert done.returncode == 0, done.stderr
     result: Result = json.loads(done.stdout.splitlines()[-1])
