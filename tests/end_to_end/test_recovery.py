@@ -9,6 +9,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,13 +49,20 @@ def spoken(number: int) -> bytes:
     return silence(0.3) + speech(SPOKEN_S, seed=number) + silence(0.8)
 
 
-async def converse(server: ServerProcess, kill: Kill | None) -> tuple[list[Message], list[float]]:
-    """The finals of twenty utterances in one session; and, for each, the seconds from its kill to the first news."""
+async def converse(
+    server: ServerProcess, kill: Kill | None, ready: Callable[[], Awaitable[None]] | None = None
+) -> tuple[list[Message], list[float]]:
+    """The finals of twenty utterances in one session; and, for each, the seconds from its kill to the first news.
+
+    `ready` is waited for between utterances: within one, a pause of 5 s would end it.
+    """
     dice = random.Random(SEED)
     first_news = []
     begin_ms = 0.0
     async with open_client(server.url, bound_s=BOUND_S) as client:
         for number in range(UTTERANCES):
+            if ready is not None:
+                await ready()
             pcm = spoken(number)
             place = 2 * round(dice.uniform(1.5, 5.0) * RATE)
             await client.pour(pcm[:place])
@@ -182,7 +190,6 @@ async def test_twenty_deaths_of_one_of_two_workers_cost_no_word_and_hardly_time(
 
         async def kill(number: int) -> float:
             """The one that the session is on: it began on one of them, and has moved with each kill."""
-            await both_ready(server)
             await recoveries.note(number)
             pid = server.worker_pid()
             on_second = await trio.to_thread.run_sync(server.busy_worker) == second.name
@@ -194,7 +201,7 @@ async def test_twenty_deaths_of_one_of_two_workers_cost_no_word_and_hardly_time(
                 os.kill(pid, signal.SIGKILL)
             return killed_at
 
-        finals, first_news = await converse(server, kill)
+        finals, first_news = await converse(server, kill, partial(both_ready, server))
         await recoveries.note(UTTERANCES)
         check_undisturbed(finals, undisturbed)
         record_property("broken stream to audio on another", told(recoveries.seconds))
