@@ -68,7 +68,7 @@ async def test_sessions_choose_among_the_workers_of_a_server(start_server: Start
 def test_a_default_model_that_no_worker_has_is_told_before_anybody_is_served(tmp_path: Path):
     server = ServerProcess(tmp_path, "config/bench.toml", environment={"VOICETRIO_SESSION__MODEL": "whisper large"})
     try:
-        assert server.wait() == 1
+        assert server.wait() == 2
         assert "VOICETRIO_SESSION__MODEL: no worker hears with it; there are: instant" in server.stderr
         server.check_end()
     finally:
