@@ -42,4 +42,4 @@ def open_prompted(setup: HearingSetup) -> PromptedHearing:
     return PromptedHearing()
 
 
-ENTRY = EngineEntry(__name__, "open_prompted")
+ENTRY = EngineEntry(__name__, "open_prompted", own_process=False)
