@@ -68,7 +68,7 @@ def live(engine, pcm: bytes, *, piece_ms: int = 100):
 
 
 def steady(rows):
-    """Without the long recordings: over them the tiny model may loop, which differs from one kind of processor to another."""
+    """Without the long recordings: over them the tiny model may loop, differently on each kind of processor."""
     return [row for row in rows if not row["file"].startswith("long")]
 
 
