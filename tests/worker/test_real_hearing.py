@@ -81,9 +81,11 @@ async def test_partials_come_while_audio_comes(tmp_path):
             for offset in range(0, len(pcm), 3200):
                 await stream.audio(0, offset // 2, pcm[offset : offset + 3200])
                 await trio.sleep(0.02)
-            heard = [(await stream.receive()).hypothesis for _ in range(5)]
-            assert not any(hypothesis.final for hypothesis in heard)
-            assert text_of(heard[-1]).startswith("she")
+            text = ""  # how many come for how much audio depends on the machine
+            while not text.startswith("she"):
+                hypothesis = (await stream.receive()).hypothesis
+                assert not hypothesis.final
+                text = text_of(hypothesis)
 
 
 async def test_long_work_is_announced_and_does_not_stall_the_server(tmp_path):
