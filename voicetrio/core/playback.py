@@ -264,13 +264,15 @@ class Playback:
 
     def needed_from(self, *, now: float) -> int:
         """No client that comes back asks for audio from before this sample: it has reported, or surely received, more, or
-        has had `LAG_MAX` for it.
+        has had `LAG_MAX` for it. It grows whatever the client does, or does not do: what was heard is not kept for ever.
         """
-        if self._report is not None:
-            return max(0, self._report.samples - self.sample_rate)  # a page that is loaded again has an older report
-        if self._line.arrived is not None:
+        if self._report is None and self._line.arrived is not None:
             return self.heard(now=now)
-        return self._estimate(min(now, self._line.lost_at), lag=LAG_MAX)
+        lagging = self._estimate(min(now, self._line.lost_at), lag=LAG_MAX)
+        if self._report is None:
+            return lagging
+        # A page that is loaded again has an older report.
+        return max(0, self._report.samples - self.sample_rate, lagging - self.sample_rate)
 
     # -- the clock ----------------------------------------------------------------------------------------------------
 

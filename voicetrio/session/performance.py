@@ -18,7 +18,7 @@ from voicetrio.core.kept_audio import KeptAudio
 from voicetrio.core.pcm import OutputEncoder
 from voicetrio.core.playback import Playback
 from voicetrio.session.outbox import Outbox
-from voicetrio.session.playout import Playout
+from voicetrio.session.playout import Playout, forget_heard
 from voicetrio.session.ports import SpeechAudio, SpeechRequest, Synthesizer
 from voicetrio.session.utterance import SpokenPiece, Utterance
 
@@ -159,6 +159,7 @@ class Performance:
         while utterance.audio.size >= self._limits.max_kept_audio_bytes:
             with trio.move_on_after(KEPT_CHECK):
                 await utterance.reported.wait()
+            forget_heard(utterance, trio.current_time())  # all that there is may have been sent: nobody else does it then
 
     def _tell_failure(self, utterance: Utterance, error: WorkerError | None) -> None:
         match error:

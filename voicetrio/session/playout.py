@@ -74,7 +74,7 @@ class Playout:
         if playback is None:
             return
         now = trio.current_time()
-        utterance.audio.forget_before(min(playback.needed_from(now=now), utterance.position))
+        forget_heard(utterance, now)
         if self._next_due(utterance, now) > now:
             return
         end = utterance.position + self._step(utterance, playback)
@@ -204,6 +204,12 @@ class Playout:
         if utterance.failed:
             message["failed"] = True
         self._outbox.post(message, owed=True, tag=utterance.end_tag)
+
+
+def forget_heard(utterance: Utterance, now: float) -> None:
+    """Nobody will ask for it again."""
+    if utterance.playback is not None:
+        utterance.audio.forget_before(min(utterance.playback.needed_from(now=now), utterance.position))
 
 
 def _begin_pieces(utterance: Utterance, playback: Playback, end: int) -> None:

@@ -54,8 +54,6 @@ class SpokenPiece:
     marks: list[WordMark] = field(default_factory=list)
     announced: bool = False
     """Whether the client was told of it."""
-    begun: bool = False
-    """Whether the connection has taken some of its audio."""
 
 
 @dataclass(slots=True, eq=False)
