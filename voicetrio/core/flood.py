@@ -9,6 +9,7 @@ server, has stood still for a minute. Whoever uses one up is not served any more
 import math
 from dataclasses import dataclass
 
+from voicetrio.core.allowance import Allowance
 from voicetrio.core.errors import RemoteError
 
 STALL = 60.0
@@ -39,27 +40,6 @@ SHORT_FRAMES = 4
 """Frames of audio that a shorter one counts as: at real time there are 100 such frames of 10 ms, and not 400."""
 
 
-class Allowance:
-    """A token bucket that begins full."""
-
-    def __init__(self, per_second: float, seconds: float = STALL) -> None:
-        """`per_second` may be `math.inf`; it holds what accrues in `seconds`."""
-        self._rate = per_second
-        self._size = self._level = per_second * seconds
-        self._since = -math.inf
-
-    def take(self, amount: float, *, now: float) -> bool:
-        """Whether so much is there; it is gone then."""
-        if self._rate == math.inf:
-            return True
-        if now > self._since:
-            if self._since > -math.inf:
-                self._level = min(self._size, self._level + (now - self._since) * self._rate)
-            self._since = now
-        self._level -= amount
-        return self._level >= 0
-
-
 @dataclass(frozen=True, slots=True)
 class FloodRules:
     """What all connections of a server are held to."""
@@ -77,12 +57,12 @@ class FloodGuard:
         pace = max(1.0, rules.max_rate)
         self._max_message = rules.max_message_bytes
         self._files = pace == math.inf
-        self._audio_frames = Allowance(AUDIO_FRAMES * (1.0 if self._files else pace))
-        self._text_frames = Allowance(TEXT_FRAMES)
-        self._control_frames = Allowance(CONTROL_FRAMES)
-        self._text_bytes = Allowance(TEXT_BYTES)
+        self._audio_frames = Allowance(AUDIO_FRAMES * (1.0 if self._files else pace), STALL)
+        self._text_frames = Allowance(TEXT_FRAMES, STALL)
+        self._control_frames = Allowance(CONTROL_FRAMES, STALL)
+        self._text_bytes = Allowance(TEXT_BYTES, STALL)
         # Twice what the session would hear: who only hurries is told so by the session, and loses audio, not the session.
-        self._audio_bytes = Allowance(AUDIO_BYTES * 2 * pace)
+        self._audio_bytes = Allowance(AUDIO_BYTES * 2 * pace, STALL)
         self._fragments = 0
         self._length = 0
 

@@ -10,10 +10,10 @@ from typing import Protocol
 
 import trio
 
+from voicetrio.core.allowance import Allowance
 from voicetrio.core.backpressure import Backpressure
 from voicetrio.core.config import SAMPLE_RATE, AudioFormat, Encoding, SessionConfig, SessionLimits
 from voicetrio.core.errors import RemoteError
-from voicetrio.core.flood import Allowance
 from voicetrio.core.messages import (
     Cancel,
     CancelSpeech,

@@ -159,7 +159,9 @@ class Performance:
         while utterance.audio.size >= self._limits.max_kept_audio_bytes:
             with trio.move_on_after(KEPT_CHECK):
                 await utterance.reported.wait()
-            forget_heard(utterance, trio.current_time())  # all that there is may have been sent: nobody else does it then
+            forget_heard(
+                utterance, trio.current_time()
+            )  # all that there is may have been sent: nobody else does it then
 
     def _tell_failure(self, utterance: Utterance, error: WorkerError | None) -> None:
         match error:
