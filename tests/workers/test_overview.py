@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from tests.workers import fleet
-from voicetrio.workers.client import TranscribeStream, worker_name
+from voicetrio.core.socket_paths import worker_name
+from voicetrio.workers.client import TranscribeStream
 
 
 @pytest.mark.parametrize(

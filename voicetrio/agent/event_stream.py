@@ -1,5 +1,6 @@
 """Reads server-sent events out of bytes, as they come and however they are cut. Pure.
 
+Our own, because a comment is a sign of life here: httpx2's reader gives whole events, and nothing while none is complete.
 The format is that of the HTML standard (section 9.2.6), with what servers make of it:
 
 - an event without its blank line at the end of the stream counts, and so does a lone CR as the end of a line;

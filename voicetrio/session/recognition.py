@@ -282,7 +282,6 @@ class Recognition:
         if self._away_since is not None:
             self._excused += int((now - self._away_since) * SAMPLE_RATE)
             self._away_since = None
-        self._progress_at = now
         self._log.debug("worker_stream_opened", worker=stream.worker, segments=len(self._segments.pending))
         self._delivery = Delivery(
             stream,

@@ -18,6 +18,7 @@ from grpclib.reflection.service import ServerReflection
 
 from voicetrio.core.environment import engine_environment
 from voicetrio.core.errors import VoicetrioError
+from voicetrio.core.socket_paths import worker_name
 from voicetrio.worker.config import WorkerConfig
 from voicetrio.worker.engine_pool import core_count, open_pool
 from voicetrio.worker.engines import registry
@@ -68,7 +69,12 @@ async def serve(
                     health.update()
                     async with trio.open_nursery() as nursery:
                         nursery.start_soon(health.watch)
-                        log.info("worker_serves", address=address, stt=config.stt_engine, tts=config.tts_engine)
+                        log.info(
+                            "worker_serves",
+                            address=worker_name(address),
+                            stt=config.stt_engine,
+                            tts=config.tts_engine,
+                        )
                         task_status.started(address)
                         await stop.wait()
                         await _drain(rooms, health, server, config.drain_timeout)

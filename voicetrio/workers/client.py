@@ -10,7 +10,6 @@ the worker, also when the task was cancelled: the slot is free as soon as the wo
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import PurePosixPath
 from typing import Any
 
 import trio
@@ -24,6 +23,7 @@ from grpclib.health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from voicetrio.core.errors import EngineLost, WorkerBusy, WorkerCrashed, WorkerRejected, WorkerUnavailable
 from voicetrio.core.hypothesis import Architecture, Draining, Hypothesis, Word, Working
 from voicetrio.core.playback import WordMark
+from voicetrio.core.socket_paths import worker_name
 from voicetrio.session.ports import SpeechAudio, SpeechRequest, StreamConfig
 from voicetrio.v1 import worker_pb2 as pb
 from voicetrio.v1.worker_grpc import SpeechToTextStub, TextToSpeechStub, WorkerStub
@@ -35,13 +35,6 @@ one worker that hangs the next has its turn."""
 
 _LEAVE_TIMEOUT = 1.0
 """Seconds for leaving a call. It does not wait for the peer; this only bounds a loop that is busy."""
-
-
-def worker_name(address: str) -> str:
-    """What the operator knows a worker by: its address, or the name of its socket file. Where that lies is nobody's
-    business but this machine's.
-    """
-    return f"unix:{PurePosixPath(address).name}" if address.startswith("unix:") else address
 
 
 class _Left(Exception):

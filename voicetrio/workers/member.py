@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 import trio
 
+from voicetrio.core.socket_paths import worker_name
 from voicetrio.core.voices import KnownVoice
 from voicetrio.session.overview import WorkerOverview, WorkerState
 from voicetrio.v1 import worker_pb2 as pb
-from voicetrio.workers.client import WorkerClient, worker_name
+from voicetrio.workers.client import WorkerClient
 
 
 class Slots:

@@ -17,11 +17,12 @@ import trio_asyncio
 
 from voicetrio.core.errors import WorkerBusy, WorkerDraining, WorkerError, WorkerRejected, WorkerUnavailable
 from voicetrio.core.names import find_model
+from voicetrio.core.socket_paths import worker_name
 from voicetrio.core.voices import KnownVoice
 from voicetrio.session.overview import WorkerOverview, WorkerState
 from voicetrio.session.ports import RecognizerStream, SpeechRequest, SpeechStream, StreamConfig
 from voicetrio.workers.choice import in_order, that_speak
-from voicetrio.workers.client import open_client, worker_name
+from voicetrio.workers.client import open_client
 from voicetrio.workers.member import Member, Slots
 
 _UNREADY_INTERVAL = 0.1
