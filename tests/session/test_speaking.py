@@ -199,6 +199,19 @@ async def test_a_synthesis_that_fails_before_its_first_sound_is_an_error(autojum
     assert client.finals() == ["w1"]
 
 
+async def test_an_utterance_that_was_refused_is_not_told_to_be_interrupted_as_well(autojump_clock):
+    """Whether the cancel comes before, at, or after the moment in which the refusal is told."""
+    for passes in range(12):
+        async with open_client(synthesizer=FakeSynthesizer(refuse=WorkerRejected("no such voice"))) as client:
+            await client.send("tts.speak", text=TEXT, request_id="a")
+            for _ in range(passes):
+                await trio.lowlevel.checkpoint()
+            await client.send("tts.cancel", request_id="a")
+            await client.be_silent(1.0)
+        ends = [m["type"] for m in client.got("error", "playback.interrupted") if m.get("code") != "unknown_request"]
+        assert len(ends) == 1, (passes, client.got("error", "playback.interrupted"))
+
+
 async def test_a_synthesis_that_fails_in_the_middle_is_heard_so_far_and_told_to_have_failed(autojump_clock):
     async with open_client(synthesizer=FakeSynthesizer(fail_after_chars=8)) as client:
         await client.send("tts.speak", text=TEXT, request_id="a")

@@ -39,6 +39,12 @@ REFUSAL_MAX = 4.0
 POISON_SHARE = 0.15
 """Of callers whose audio kills engines."""
 
+ENDLESS_TALKER = 0.5
+"""`AgentPlan.endless` of agents whose answers go on until they are cut off, after minutes."""
+
+BEARABLE_VOICE = 0.15
+"""Seconds per character of the slowest voice that reads such an answer within a caller's patience."""
+
 LONG_HANG = (40.0, 60.0)
 """Seconds: longer than a final may take by `check_delays`, from any moment in the first of these."""
 
@@ -212,7 +218,7 @@ def _roll_caller(seed: int, mood: str, number: int, *, alone: bool, calm: bool, 
     gentle = mood == GENTLE
     toxic = Dice(seed, "poison", number)
     first_value = 1 + number * VALUES_PER_CALLER
-    return CallerPlan(
+    plan = CallerPlan(
         name=f"caller{number}",
         joins_at=0.0 if alone else dice.seconds(0, 3),
         first_value=first_value,
@@ -242,6 +248,10 @@ def _roll_caller(seed: int, mood: str, number: int, *, alone: bool, calm: bool, 
         pauses=own.chance(0.8),
         tells_speech=Dice(seed, "speech", number).chance(0.8),
     )
+    if plan.agent.endless >= ENDLESS_TALKER:
+        bearable = replace(plan.voice, seconds_per_char=min(plan.voice.seconds_per_char, BEARABLE_VOICE))
+        plan = replace(plan, voice=bearable)
+    return plan
 
 
 def _roll_agent(seed: int, own: Dice, number: int, *, gentle: bool) -> AgentPlan:

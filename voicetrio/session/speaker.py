@@ -176,6 +176,8 @@ class Speaker:
         """Tell its end, once."""
         if utterance.over.is_set():
             return
+        if utterance.failed and utterance.playback is None:
+            outcome = "failed"  # its error was its end, also for whoever stops it before its task has unwound
         utterance.over.set()
         utterance.outcome = outcome
         self._telemetry.utterance(outcome)
