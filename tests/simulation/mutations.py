@@ -186,6 +186,7 @@ MUTATIONS = (
         "session/speaker.py",
         "            self._outbox.drop_audio()\n",
         "",
+        first=800,
     ),
     Mutation(
         "nothing goes on after a false alarm",
