@@ -115,7 +115,7 @@ class FakeStream:
         self._nursery = nursery
         self._replies, self._inbox = trio.open_memory_channel[Hypothesis | Working | Draining | Exception](1000)
         self._cut = False
-        self._frozen_at: float | None = None
+        self._frozen = False
         self._audio: dict[int, tuple[int, bytearray]] = {}
         self._taken = 0
         self._messages = 0
@@ -128,10 +128,6 @@ class FakeStream:
     @property
     def worker(self) -> str:
         return self._behaviour.worker
-
-    @property
-    def heard_at(self) -> float:
-        return trio.current_time() if self._frozen_at is None else self._frozen_at
 
     async def drain(self, after: float, remaining: float) -> None:
         await trio.sleep(after)
@@ -164,8 +160,8 @@ class FakeStream:
         if limit is not None and self._taken >= limit:
             self._replies.send_nowait(self._behaviour.broken_by)
             raise WorkerUnavailable("broken")
-        if self._behaviour.freeze is not None and self._frozen_at is None and self._taken >= self._behaviour.freeze[0]:
-            self._frozen_at = trio.current_time()
+        if self._behaviour.freeze is not None and not self._frozen and self._taken >= self._behaviour.freeze[0]:
+            self._frozen = True
             self._nursery.start_soon(self._thaw_never, self._behaviour.freeze[1])
         if self._behaviour.partials and not self._mute:
             self._replies.send_nowait(self._read(segment_id, final=False))
@@ -177,7 +173,7 @@ class FakeStream:
 
     @property
     def _mute(self) -> bool:
-        return self._behaviour.mute or self._frozen_at is not None
+        return self._behaviour.mute or self._frozen
 
     async def _thaw_never(self, seconds: float) -> None:
         await trio.sleep(seconds)

@@ -7,7 +7,7 @@ import trio
 
 from tests.fakes.client import open_client
 from tests.fakes.recognizer import Behaviour, FakeRecognizer
-from voicetrio.core.config import SessionConfig
+from voicetrio.core.config import SessionConfig, SessionLimits
 
 
 async def test_an_utterance_is_told_as_start_partials_end_and_final(autojump_clock):
@@ -149,13 +149,14 @@ async def test_close_waits_for_a_worker_that_says_it_is_working(autojump_clock):
     assert client.finals() == ["w1"]
 
 
-async def test_close_gives_up_a_final_that_makes_no_progress_and_says_so(autojump_clock):
-    async with open_client(recognizer=FakeRecognizer(default=Behaviour(final_delay=60.0))) as client:
+async def test_close_gives_up_a_final_that_nobody_makes_progress_with_and_says_so(autojump_clock):
+    limits = SessionLimits(recovery_timeout=100.0, closing_max=30.0)
+    async with open_client(recognizer=FakeRecognizer(default=Behaviour(final_delay=60.0)), limits=limits) as client:
         await client.say(1)
         await client.send("session.close")
     assert client.finals() == []
     assert [m["code"] for m in client.got("error")] == ["final_timeout"]
-    assert client.ended_at == pytest.approx(0.4 + 2.0, abs=0.01)
+    assert 0.4 + 30.0 <= client.ended_at <= 0.4 + 30.0 + 2.0
     assert client.link.closed == (1000, "client_closed")
 
 

@@ -51,7 +51,6 @@ class Worker:
         self.refusing = False
         self.draining = False
         self.hung_since: float | None = None
-        self.frozen_since: float | None = None
         self.doubtful = False
         """A stream has failed there, and it has not been seen to be well since."""
         self.slots = Slots()
@@ -75,10 +74,10 @@ class Worker:
             case "engine":
                 self._nursery.start_soon(self._hang_engine, seconds, None)
             case "freeze":
-                self.silent, self.frozen_since = True, trio.current_time()
+                self.silent = True
             case "kill":
                 self.begin("crash", seconds)
-                self.silent, self.frozen_since = False, None
+                self.silent = False
             case _:
                 self.silent, self.stuck, self.hung_since = True, kind == "stuck", trio.current_time()
 
@@ -129,7 +128,7 @@ class Worker:
                 stream.cut()
             self.streams.clear()
         self.down = self.silent = self.stuck = self.refusing = self.draining = False
-        self.hung_since = self.frozen_since = None
+        self.hung_since = None
         self.doubtful = False
         self.back.set()
         self.back = trio.Event()

@@ -93,11 +93,6 @@ class Stream:
         return self._plan.architecture
 
     @property
-    def heard_at(self) -> float:
-        """Health checks are a road of their own."""
-        return trio.current_time() if self._worker.frozen_since is None else self._worker.frozen_since
-
-    @property
     def owes(self) -> bool:
         """Whether a segment's end has come, and its final has not gone out."""
         return bool(self._owed)

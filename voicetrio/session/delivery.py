@@ -118,6 +118,7 @@ class Delivery:
         """Set when the worker has said that it is about to end."""
         self._leaving = trio.Event()
         self._leave_at = 0.0
+        self._doubted = False
 
     @property
     def stream(self) -> RecognizerStream:
@@ -162,6 +163,10 @@ class Delivery:
             nursery.start_soon(guarded, self._send)
         if failure is not None:
             raise failure
+
+    def doubt(self) -> None:
+        """The session has no more time for a worker that says nothing: if this one does, the stream has failed."""
+        self._doubted = True
 
     def leave(self) -> None:
         """Another stream is there: send no further segment on this one, and end when nothing is owed on it.
@@ -245,6 +250,7 @@ class Delivery:
         while True:
             reply = await self._stream.receive()
             self._heard_at = trio.current_time()
+            self._doubted = False
             self._progress()
             if isinstance(reply, Hypothesis):
                 self._note_answer()
@@ -268,8 +274,9 @@ class Delivery:
             behind = bool(self._segments.pending) and self._unsent() > _BEHIND
             if not behind and not self._owed():
                 self._heard_at = trio.current_time()
-            elif trio.current_time() - self._heard_at > self._limits.worker_silence:
-                raise WorkerUnavailable(f"{self._stream.model}: no answer for {self._limits.worker_silence:g} s")
+            elif self._doubted or trio.current_time() - self._heard_at > self._limits.worker_silence:
+                silent = trio.current_time() - self._heard_at
+                raise WorkerUnavailable(f"{self._stream.model}: no answer for {silent:.1f} s")
 
     def _unsent(self) -> int:
         last = self._segments.pending[-1]

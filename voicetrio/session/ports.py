@@ -73,11 +73,6 @@ class RecognizerStream(Protocol):
     @property
     def architecture(self) -> Architecture: ...
 
-    @property
-    def heard_at(self) -> float:
-        """When anything last came from its worker, on whatever call, health checks included; on trio's clock."""
-        ...
-
     async def begin_segment(self, segment_id: int, initial_prompt: str) -> None:
         """Only for encoder-decoder streams, before the segment's first audio, and once; see `core.prompt`.
 

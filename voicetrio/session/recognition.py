@@ -130,6 +130,11 @@ class Recognition:
         """The stream that is held now; None while none is needed, or none can be had."""
         return None if self._delivery is None else self._delivery.stream
 
+    def doubt(self) -> None:
+        """There is no more time for a worker that owes a final and says nothing: another one is asked."""
+        if self._delivery is not None:
+            self._delivery.doubt()
+
     def excuse(self, seconds: float, *, now: float) -> None:
         """Audio of so many seconds will come at once, through no fault of the client; soon, or not at all."""
         self._excused += int(seconds * SAMPLE_RATE)

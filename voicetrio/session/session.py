@@ -311,7 +311,8 @@ class Session:
             case State.HOLD:
                 self.close(TIMED_OUT)
             case State.CLOSING:
-                if self._flush_has_hope():
+                if self._flush_has_time():
+                    self._body.recognition.doubt()
                     self._timeouts.rearm()
                     return
                 if self._body.ear.segments.pending:
@@ -326,17 +327,13 @@ class Session:
         if trio.current_time() - self._closing_since < self._limits.closing_max:
             self._timeouts.rearm()
 
-    def _flush_has_hope(self) -> bool:
-        """Whether what is owed may still come, although there was no progress for the closing timeout.
+    def _flush_has_time(self) -> bool:
+        """Whether what is owed may still come, although nothing was heard of it for the closing timeout.
 
-        A recovery is under way, or is about to be: a worker from which nothing has come at all in that time is frozen, or
-        the road to it is. Recognition then gives the segments up itself when it finds no other one.
+        Recognition finds another worker, or gives the segments up itself when there is none.
         """
-        now = trio.current_time()
-        if now - self._closing_since >= self._limits.closing_max or not self._body.ear.segments.pending:
-            return False
-        stream = self._body.recognition.stream
-        return stream is None or now - stream.heard_at >= self.config.timeouts.closing
+        within = trio.current_time() - self._closing_since < self._limits.closing_max
+        return within and bool(self._body.ear.segments.pending)
 
     async def _say_goodbye(self) -> None:
         with suppress(SlowClient):  # then it is not told this either

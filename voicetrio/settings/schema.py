@@ -130,8 +130,7 @@ class SessionSettings(Section):
     hold_timeout: Seconds = 300.0
     """Seconds idle after that until the session ends: long enough to come back from the door."""
     closing_timeout: Seconds = 2.0
-    """Seconds without progress after which the flush of a closing session is given up. That a dead or frozen worker is being
-    replaced is progress."""
+    """Seconds without progress after which a closing session asks another worker for its last final."""
     max_segment: Annotated[float, Field(ge=1, le=50, allow_inf_nan=False)] = 30.0
     """Seconds. Longer speech is cut, without a hole: recognisers get slow and forgetful, and the ring ends at 60 s."""
     pre_roll: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.3

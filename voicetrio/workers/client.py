@@ -225,10 +225,6 @@ class TranscribeStream:
         with _translated():
             await self._send(pb.TranscribeRequest(segment_start=start))
 
-    @property
-    def heard_at(self) -> float:
-        return self._client.heard_at
-
     async def send_audio(self, segment_id: int, start_sample: int, pcm: bytes) -> None:
         chunk = pb.AudioChunk(segment_id=segment_id, start_sample=start_sample, pcm=pcm)
         with _translated():
