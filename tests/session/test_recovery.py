@@ -1,10 +1,13 @@
 """Workers that break, hang, refuse and repeat themselves: what the client sees is the same words, each once."""
 
+from contextlib import asynccontextmanager
+
 import pytest
+import trio
 
 from tests.fakes.client import open_client
 from tests.fakes.recognizer import Behaviour, FakeRecognizer
-from voicetrio.core.errors import WorkerBusy, WorkerRejected, WorkerUnavailable
+from voicetrio.core.errors import WorkerBusy, WorkerRejected, WorkerSilent, WorkerUnavailable
 
 
 @pytest.mark.parametrize("samples", [1, 3000, 8000, 16_000, 24_000])
@@ -197,3 +200,36 @@ async def test_a_speech_that_is_rejected_is_told_once_and_passes(autojump_clock)
         await client.be_silent(1.0)
     assert [m["code"] for m in client.got("error")] == ["recognizer_rejected"]
     assert " ".join(client.finals()).split()[-1] == "w42"
+
+
+@pytest.mark.parametrize("late", [0.0, 2.9])
+async def test_a_worker_that_froze_while_it_was_asked_for_a_stream_is_waited_for_until_it_is_replaced(
+    autojump_clock, late
+):
+    """Its freeze, up to 3 s after the question, is noticed 6 s later, and a restart takes 7 s more."""
+    recognizer = FreezesWhenAsked(until=0.4 + late + 6.0 + 7.0)
+    async with open_client(recognizer=recognizer) as client:
+        await client.say(1, 2)
+        await client.be_silent(20.0)
+    assert client.finals() == ["w1 w2"]
+    assert client.got("error") == []
+
+
+class FreezesWhenAsked(FakeRecognizer):
+    """The first stream that is asked for never comes; then nobody is there, until some moment."""
+
+    def __init__(self, *, until: float) -> None:
+        super().__init__()
+        self._until = trio.current_time() + until
+        self._asked = False
+
+    @asynccontextmanager
+    async def open_stream(self, config):
+        if not self._asked:
+            self._asked = True
+            await trio.sleep(3.0)
+            raise WorkerSilent("it does not answer")
+        if trio.current_time() < self._until:
+            raise WorkerUnavailable("away")
+        async with super().open_stream(config) as stream:
+            yield stream

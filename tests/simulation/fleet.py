@@ -17,7 +17,14 @@ from tests.simulation.dice import Dice
 from tests.simulation.plan import FREEZE_NOTICED, Plan, WorkerPlan
 from tests.simulation.stream import Poison, Stream
 from tests.simulation.trace import Trace
-from voicetrio.core.errors import EngineLost, WorkerBusy, WorkerCrashed, WorkerDraining, WorkerUnavailable
+from voicetrio.core.errors import (
+    EngineLost,
+    WorkerBusy,
+    WorkerCrashed,
+    WorkerDraining,
+    WorkerSilent,
+    WorkerUnavailable,
+)
 from voicetrio.session.ports import StreamConfig
 from voicetrio.workers.choice import in_order
 from voicetrio.workers.member import Slots
@@ -181,9 +188,10 @@ class Fleet:
         failure: WorkerBusy | WorkerUnavailable = WorkerUnavailable("no worker is ready")
         ready = [worker for worker in self.workers if worker.ready]
         for worker in in_order(ready, lambda one: one.slots, self._dice):
-            if (worker.silent or worker.engine_hung) and not await self._comes_back(worker):
+            patience = trio.current_time() + OPEN_PATIENCE
+            if (worker.silent or worker.engine_hung) and not await self._comes_back(worker, until=patience):
                 worker.doubtful = True
-                failure = failure if isinstance(failure, WorkerBusy) else WorkerUnavailable("it does not answer")
+                failure = failure if isinstance(failure, WorkerBusy) else WorkerSilent("it does not answer")
                 continue
             if not worker.ready:
                 continue
@@ -192,8 +200,8 @@ class Fleet:
             failure = WorkerBusy("no slot is free")
         self._refuse(caller, failure)
 
-    async def _comes_back(self, worker: Worker) -> bool:
-        with trio.move_on_after(OPEN_PATIENCE):
+    async def _comes_back(self, worker: Worker, *, until: float) -> bool:
+        with trio.move_on_at(until):
             while worker.silent or worker.engine_hung:
                 await worker.back.wait()
         return not (worker.silent or worker.engine_hung)
@@ -206,7 +214,11 @@ class Fleet:
     async def open_stream(self, caller: str, *, alone: bool) -> AsyncIterator[Stream]:
         await trio.lowlevel.checkpoint()
         worker = await self._choose(caller)
+        asked_at = trio.current_time()
         await trio.sleep(worker.plan.opening)
+        if worker.silent and not await self._comes_back(worker, until=asked_at + OPEN_PATIENCE):
+            worker.doubtful = True
+            self._refuse(caller, WorkerSilent("it does not answer"))
         if worker.down or worker.draining or trio.current_time() < worker.engine_back_at:
             self._refuse(caller, WorkerUnavailable("the worker is gone, or about to be"))
         if len(worker.streams) >= worker.plan.slots:

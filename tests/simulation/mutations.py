@@ -389,6 +389,13 @@ MUTATIONS = (
         "alone=False,",
     ),
     Mutation(
+        "a close gives up while the worker that owes the last words says nothing",
+        "session/session.py",
+        "if self._flush_has_time():",
+        "if False:",
+        first=100,
+    ),
+    Mutation(
         "who talks live is asked to slow down when an engine hangs",
         "session/recognition.py",
         "            excused += int(quiet * SAMPLE_RATE)\n",

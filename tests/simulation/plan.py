@@ -154,6 +154,8 @@ class CallerPlan:
     """Values on its tape that an engine dies of, when it hears them."""
     poison_hangs: bool = False
     """Whether the engine hangs then, and is killed, instead of crashing."""
+    hangs_up: bool = False
+    """Whether it closes its session with the end of its tape, without waiting for its words."""
     temporary: bool = False
     """Whether its session id is one that it made up."""
     greeting: str = ""

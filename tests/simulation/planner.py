@@ -39,6 +39,9 @@ REFUSAL_MAX = 4.0
 POISON_SHARE = 0.15
 """Of callers whose audio kills engines."""
 
+HANG_UP_SHARE = 0.4
+"""Of callers in a gentle run who only speak, and close their session with the end of their tape, whatever fails then."""
+
 ENDLESS_TALKER = 0.5
 """`AgentPlan.endless` of agents whose answers go on until they are cut off, after minutes."""
 
@@ -70,14 +73,16 @@ def make_plan(seed: int) -> Plan:
     workers = _roll_engines(Dice(seed, "engines"), mood, workers)
     calm = mood == GENTLE and all(not one.outages and one.final_delay[1] < 1.5 for one in workers)
     troubled = mood == GENTLE and any(one.outages for one in workers)
+    people = tuple(
+        _roll_caller(seed, mood, number, alone=callers == 1, calm=calm, troubled=troubled) for number in range(callers)
+    )
+    if mood == GENTLE and callers == 1:
+        workers = _roll_bad_moment(Dice(seed, "bad moment"), workers, people[0])
     return Plan(
         seed=seed,
         mood=mood,
         workers=workers,
-        callers=tuple(
-            _roll_caller(seed, mood, number, alone=callers == 1, calm=calm, troubled=troubled)
-            for number in range(callers)
-        ),
+        callers=people,
         limits={**_roll_limits(dice, mood), **roll_talk_limits(Dice(seed, "talk"), gentle=mood == GENTLE)},
         server_stops_at=dice.seconds(0, 25) if mood == WILD and dice.chance(0.08) else None,
     )
@@ -141,13 +146,30 @@ def _gentle_outages(dice: Dice, workers: int) -> list[list[Outage]]:
     return outages
 
 
+def _roll_bad_moment(dice: Dice, workers: tuple[WorkerPlan, ...], caller: CallerPlan) -> tuple[WorkerPlan, ...]:
+    """The first outage comes when the only caller hangs up, or at times when it begins to speak; no other one does."""
+    first = min((one.outages[0].at for one in workers if one.outages), default=None)
+    if caller.hangs_up:
+        at = sum(ms for _, ms in caller.stretches) / 1000 + dice.seconds(0, 4) - 3.0
+    elif caller.stretches[0][0] == "pause" and dice.chance(0.3):
+        at = caller.stretches[0][1] / 1000 + dice.seconds(0, 1)
+    else:
+        return workers
+
+    def roll(one: WorkerPlan) -> WorkerPlan:
+        hit = bool(one.outages) and one.outages[0].at == first
+        return replace(one, outages=(replace(one.outages[0], at=max(0.0, round(at, 3))),) if hit else ())
+
+    return tuple(map(roll, workers))
+
+
 def _roll_drains(dice: Dice, mood: str, workers: tuple[WorkerPlan, ...]) -> tuple[WorkerPlan, ...]:
     """Some of the workers that would be in trouble end in order instead. In gentle runs there is time to move."""
 
     def roll(outage: Outage) -> Outage:
         if not dice.chance(DRAIN_SHARE):
             return outage
-        seconds = max(outage.seconds, dice.seconds(2, 7.5)) if mood == GENTLE else outage.seconds
+        seconds = max(min(outage.seconds, 7.5), dice.seconds(2, 7.5)) if mood == GENTLE else outage.seconds
         return replace(outage, kind="drain", seconds=seconds)
 
     return tuple(replace(one, outages=tuple(map(roll, one.outages))) for one in workers)
@@ -172,7 +194,15 @@ def _roll_long_hangs(dice: Dice, mood: str, workers: tuple[WorkerPlan, ...]) -> 
 
 def _roll_engines(dice: Dice, mood: str, workers: tuple[WorkerPlan, ...]) -> tuple[WorkerPlan, ...]:
     """Processes of engines, and how they fail. In a gentle run, one of them hangs only where there is no other trouble."""
-    workers = tuple(replace(one, batched=dice.chance(0.4), reload=dice.seconds(0.1, 1.5)) for one in workers)
+    workers = tuple(
+        replace(
+            one,
+            batched=dice.chance(0.4),
+            reload=dice.seconds(0.1, 1.5),
+            opening=dice.pick((one.opening, one.opening, dice.seconds(0.3, 2.0))),
+        )
+        for one in workers
+    )
     troubled = any(one.outages for one in workers)
     if not dice.chance(0.25) or (mood == GENTLE and troubled):
         return workers
@@ -248,6 +278,8 @@ def _roll_caller(seed: int, mood: str, number: int, *, alone: bool, calm: bool, 
         pauses=own.chance(0.8),
         tells_speech=Dice(seed, "speech", number).chance(0.8),
     )
+    if gentle and not conversing and not plan.poison and Dice(seed, "hang-up", number).chance(HANG_UP_SHARE):
+        plan = replace(plan, hangs_up=True, steps=tuple(step for step in plan.steps if step.kind != "settle"))
     if plan.agent.endless >= ENDLESS_TALKER:
         bearable = replace(plan.voice, seconds_per_char=min(plan.voice.seconds_per_char, BEARABLE_VOICE))
         plan = replace(plan, voice=bearable)

@@ -57,6 +57,10 @@ class WorkerUnavailable(WorkerError):
     """The worker does not answer, or its stream broke."""
 
 
+class WorkerSilent(WorkerUnavailable):
+    """The worker has not answered in time. It may stand still, and it may take some seconds more until that is noticed."""
+
+
 class WorkerDraining(WorkerUnavailable):
     """A worker that is about to end was left in the middle of a segment, which goes on with another one."""
 

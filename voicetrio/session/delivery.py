@@ -14,7 +14,7 @@ from typing import Protocol
 import trio
 
 from voicetrio.core.config import SAMPLE_RATE, SessionLimits
-from voicetrio.core.errors import WorkerDraining, WorkerError, WorkerUnavailable
+from voicetrio.core.errors import WorkerDraining, WorkerError, WorkerSilent, WorkerUnavailable
 from voicetrio.core.hypothesis import Draining, Hypothesis, Working
 from voicetrio.core.ring import RingBuffer
 from voicetrio.core.segments import Segment, Segments
@@ -276,7 +276,8 @@ class Delivery:
                 self._heard_at = trio.current_time()
             elif self._doubted or trio.current_time() - self._heard_at > self._limits.worker_silence:
                 silent = trio.current_time() - self._heard_at
-                raise WorkerUnavailable(f"{self._stream.model}: no answer for {silent:.1f} s")
+                failure = WorkerSilent if silent < self._limits.worker_silence else WorkerUnavailable
+                raise failure(f"{self._stream.model}: no answer for {silent:.1f} s")
 
     def _unsent(self) -> int:
         last = self._segments.pending[-1]

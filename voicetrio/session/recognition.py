@@ -15,7 +15,7 @@ from collections.abc import Callable
 import trio
 
 from voicetrio.core.config import SAMPLE_RATE, SessionConfig, SessionLimits
-from voicetrio.core.errors import EngineLost, WorkerBusy, WorkerCrashed, WorkerError, WorkerRejected
+from voicetrio.core.errors import EngineLost, WorkerBusy, WorkerCrashed, WorkerError, WorkerRejected, WorkerSilent
 from voicetrio.core.ring import RingBuffer
 from voicetrio.core.segments import Segments
 from voicetrio.core.wal import WriteAheadLog
@@ -258,7 +258,8 @@ class Recognition:
                 well = delivery is not None and delivery.served_for > self._limits.recovery_timeout
                 now = trio.current_time()
                 if self._segments.finished > settled or well or further or crashed or failing_since is None:
-                    failing_since = now
+                    # It may be frozen, and that may take as long to be noticed as it would have taken on a stream.
+                    failing_since = now + self._limits.worker_silence if isinstance(error, WorkerSilent) else now
                     pause = RETRY_FIRST
                 deadline = failing_since + self._limits.recovery_timeout
                 if not busy:

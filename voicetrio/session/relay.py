@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from voicetrio.core.errors import WorkerBusy, WorkerDraining, WorkerError, WorkerUnavailable
+from voicetrio.core.errors import WorkerBusy, WorkerDraining, WorkerError, WorkerSilent
 from voicetrio.session.delivery import Delivery
 from voicetrio.session.ports import Recognizer, RecognizerStream, StreamConfig
 
@@ -100,7 +100,7 @@ class Relay:
                 await leg.turn.wait()
                 await self._deliver(leg, stream, config)
         if opening.cancelled_caught:
-            raise WorkerUnavailable(f"no stream could be opened within {self._patience:g} s")
+            raise WorkerSilent(f"no stream could be opened within {self._patience:g} s")
 
     async def _deliver(self, leg: _Leg, stream: RecognizerStream, config: StreamConfig) -> None:
         delivery = self.delivery = self._start(stream, config)

@@ -20,7 +20,14 @@ from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 from grpclib.health.v1.health_grpc import HealthStub
 from grpclib.health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from voicetrio.core.errors import EngineLost, WorkerBusy, WorkerCrashed, WorkerRejected, WorkerUnavailable
+from voicetrio.core.errors import (
+    EngineLost,
+    WorkerBusy,
+    WorkerCrashed,
+    WorkerRejected,
+    WorkerSilent,
+    WorkerUnavailable,
+)
 from voicetrio.core.hypothesis import Architecture, Draining, Hypothesis, Word, Working
 from voicetrio.core.playback import WordMark
 from voicetrio.core.socket_paths import worker_name
@@ -153,7 +160,7 @@ class WorkerClient:
         with trio.move_on_after(_OPEN_TIMEOUT) as patience:
             yield
         if patience.cancelled_caught:
-            raise WorkerUnavailable(f"the worker did not answer within {_OPEN_TIMEOUT:g} s")
+            raise WorkerSilent(f"the worker did not answer within {_OPEN_TIMEOUT:g} s")
 
     def _aio(self, function: Any) -> Any:
         return trio_asyncio.aio_as_trio(function, loop=self._loop)
