@@ -160,8 +160,8 @@ MUTATIONS = (
     Mutation(
         "an end is told by whoever stops it and by its task",
         "session/speaker.py",
-        "        if utterance.over.is_set():\n            return\n        utterance.over.set()\n",
-        "        utterance.over.set()\n",
+        "        if utterance.over.is_set():\n            return\n        if utterance.failed",
+        "        if utterance.failed",
     ),
     Mutation(
         "a word that was begun counts as heard",
