@@ -17,7 +17,7 @@ from voicetrio.cli.bench_process import BenchError
 from voicetrio.cli.bench_talk_report import TalkFigures, as_json, table
 from voicetrio.cli.bench_talk_server import open_talk_server
 from voicetrio.cli.bench_talk_turn import Answer, NoAnswer, ask, frames
-from voicetrio.cli.talk_call import FRAME_BYTES
+from voicetrio.cli.talk_microphone import FRAME_BYTES
 
 from .fake_server import Peer, open_fake_server
 

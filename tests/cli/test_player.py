@@ -194,3 +194,21 @@ def test_after_a_cut_nothing_is_played_twice_and_nothing_is_left_out():
     player.end("a", now=1.0)
     assert player.played_ms("a", now=2.0) == 400
     assert b"".join(bytes(one.pcm) for one in player.heard) == b"\x01\x00" * 300 + b"\x02\x00" * 100
+
+
+def test_after_a_cut_it_is_reported_again_how_much_was_heard(player):
+    player.feed(pcm(1000), now=0.0)
+    assert player.take_reports(now=0.3) == [Progress("u", 300)]
+    player.pause("u", now=0.3)
+    player.go_on("u", 1000, now=0.9)
+    assert player.take_reports(now=0.9) == [Progress("u", 300)]
+    assert player.take_reports(now=1.0) == []
+
+
+def test_after_a_cut_an_end_that_was_heard_is_reported_again(player):
+    player.feed(pcm(500), now=0.0)
+    player.end("u", now=0.1)
+    assert player.take_reports(now=0.5) == [Progress("u", 500)]
+    player.go_on("u", 500, now=0.9)
+    assert player.take_reports(now=0.9) == [Progress("u", 500)]
+    assert player.take_reports(now=2.0) == []

@@ -1,6 +1,7 @@
 import pytest
 
 from voicetrio.cli.replay import BYTES_PER_S, FRAME_BYTES, FRAME_BYTES_MIN, AudioGone, ReplayedAudio
+from voicetrio.cli.ticket import ServerLimits
 
 
 class FakeAudio:
@@ -93,3 +94,22 @@ async def test_audio_that_was_never_sent_is_not_there():
     await read(audio, 2)
     with pytest.raises(AudioGone):
         audio.go_to(201)
+
+
+async def test_frames_are_as_long_as_is_asked_for():
+    file = FakeAudio(2000)
+    audio = ReplayedAudio(file, frame_bytes=640)
+    audio.keep(1.0)
+    assert [len(await audio.read()) for _ in range(5)] == [640, 640, 640, FRAME_BYTES_MIN, 0]
+    audio.go_to(1)
+    assert await audio.read() == file.pcm[32:672]
+
+
+async def test_all_that_a_server_may_lack_is_kept():
+    limits = ServerLimits(max_rate=2.0, max_backlog_s=1.0, resume_grace_s=4.0)
+    audio = ReplayedAudio(FakeAudio(1000 * FRAME_BYTES))
+    audio.keep_lacking(limits, rate=2.0)
+    await read(audio, 400)
+    audio.go_to(20_100)  # twice the ten seconds
+    with pytest.raises(AudioGone):
+        audio.go_to(19_900)

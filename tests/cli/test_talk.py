@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import trio
 
+from voicetrio.cli import resuming, talk_conversation
 from voicetrio.cli import talk as talk_module
-from voicetrio.cli import talk_conversation
 from voicetrio.cli.talk import TalkOptions, talk
 from voicetrio.cli.transcribe import PATIENCE_MS
 
 from .fake_server import Peer, open_fake_server
+from .fake_session import FakeSession
 
 RATE = 8000
 SOUND = b"\0\20" * 1600  # 0.2 s
@@ -180,7 +181,44 @@ async def test_a_server_without_an_agent_is_told(wav, tmp_path):
     assert not (tmp_path / "heard.wav").exists()  # there was no call
 
 
-async def test_a_call_that_is_cut_is_over_and_what_was_heard_is_written(wav, tmp_path):
+async def test_a_call_that_is_cut_goes_on_and_all_of_it_is_written(wav, tmp_path, monkeypatch):
+    monkeypatch.setattr(resuming, "RETRY_S", 0.01)
+    kept = FakeSession()
+
+    async def script(peer: Peer) -> None:
+        await kept.enter(peer, lost_ms=40)
+        if len(server.peers) == 1:
+            await kept.send("session.configured", config={})
+            await kept.receive_audio(100)
+            await kept.send("turn.started", turn_id="t", text="open the door", timestamp_ms=100)
+            await kept.send("tts.speaking_start", request_id="u", turn_id="t", sample_rate=RATE, text="It is open.")
+            await peer.send_audio(SOUND)
+            await kept.receive_until("playback.progress")
+            await kept.send("tts.speaking_text", lost=True, request_id="u", turn_id="t", text="Come in.", offset_ms=200)
+            await peer.break_off()
+            return
+        assert (peer.query["utterance"], peer.query["samples"]) == ("u", "1600")
+        await kept.send("tts.speaking_resumed", request_id="u", sample_rate=RATE, start_sample=1600)
+        await peer.send_audio(SOUND)
+        await kept.send("tts.speaking_end", request_id="u", duration_ms=400, cancelled=False)
+        while kept.messages[-1].get("played_ms") != 400:
+            await kept.receive()
+        await kept.send("playback.completed", request_id="u", heard_ms=400)
+        await kept.send("turn.ended", turn_id="t", outcome="completed")
+        await kept.receive_until("session.close")
+        await kept.end()
+
+    async with open_fake_server(script) as server:
+        code, out, err = await run(server, wav(seconds=0.3), output=tmp_path / "heard.wav")
+        assert len({peer.path.partition("?")[0] for peer in server.peers}) == 1
+    assert (code, err) == (0, "voicetrio: the connection was lost; going on over another one\n")
+    assert [out.count(words) for words in ("It is open.", "Come in.", "heard to the end (0.40 s)")] == [1, 1, 1]
+    assert np.count_nonzero(read(tmp_path / "heard.wav")[1]) == 3200
+    assert bytes(kept.audio).startswith(b"\1\0" * 4800)  # and silence after it
+    assert not any(kept.audio[9600:])
+
+
+async def test_a_call_that_is_cut_and_not_kept_is_over_and_what_was_heard_is_written(wav, tmp_path):
     async def script(peer: Peer) -> None:
         await listen(peer)
         await speak(peer)
@@ -191,7 +229,7 @@ async def test_a_call_that_is_cut_is_over_and_what_was_heard_is_written(wav, tmp
         code, out, err = await run(server, wav(seconds=0.1), output=tmp_path / "heard.wav")
         assert len(server.peers) == 1
     assert code == 1
-    assert err == "voicetrio: the connection to the server was lost: the call is over\n"
+    assert err == "voicetrio: the connection to the server was lost\n"
     assert "It is open." in out
     assert read(tmp_path / "heard.wav")[1].any()
 

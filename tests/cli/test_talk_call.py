@@ -1,200 +1,26 @@
 """Whole calls in virtual time, over a line that is no socket: what is sent, heard and printed, and exactly when."""
 
-import io
 import json
-import math
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 import pytest
 import trio
 
 from voicetrio.cli.native_errors import ConnectionCut, ConnectionLost, SessionFailed
 from voicetrio.cli.player import Stretch
-from voicetrio.cli.talk_call import FRAME_BYTES, STALL_S, Call
-from voicetrio.cli.talk_view import new_view
+from voicetrio.cli.talk_call import STALL_S
+from voicetrio.cli.talk_microphone import FRAME_BYTES
 
-RATE = 8000
-WAIT_S = 5.0
-
-
-class FakeRecording:
-    """Loud all the time."""
-
-    path = "/recordings/question.wav"
-
-    def __init__(self, seconds: float) -> None:
-        self.duration_s = seconds
-        self._left = b"\1\0" * round(16_000 * seconds)
-
-    async def read(self, n_bytes: int) -> bytes:
-        await trio.lowlevel.checkpoint()
-        frame, self._left = self._left[:n_bytes], self._left[n_bytes:]
-        return frame
-
-
-class Line:
-    """The client's `NativeSession`, and at its other end what a server's script uses. Nothing takes time."""
-
-    def __init__(self) -> None:
-        self._send, self._receive = trio.open_memory_channel[Any](math.inf)
-        self._changed = trio.Event()
-        self._limit_s = math.inf
-        self._wait = trio.CancelScope()
-        self.closed_message: dict[str, Any] | None = None
-        self.close_code: int | None = None
-        self.close_reason = ""
-        self.messages: list[tuple[float, dict[str, Any]]] = []
-        self.audio = bytearray()
-        self.frame_times: list[float] = []
-        self.gone = False
-
-    # The client's end.
-
-    async def send_json(self, message: dict[str, Any]) -> None:
-        await trio.lowlevel.checkpoint()
-        self._check()
-        self.messages.append((trio.current_time(), message))
-        self._wake()
-
-    async def send_audio(self, pcm: bytes) -> None:
-        await trio.lowlevel.checkpoint()
-        self._check()
-        self.audio += pcm
-        self.frame_times.append(trio.current_time())
-        self._wake()
-
-    def limit_silence(self, seconds: float) -> None:
-        self._limit_s = seconds
-        self._wait.deadline = trio.current_time() + seconds
-
-    def __aiter__(self) -> "Line":
-        return self
-
-    async def __anext__(self) -> Any:
-        with trio.CancelScope(deadline=trio.current_time() + self._limit_s) as self._wait:
-            message = await self._receive.receive()
-        if self._wait.cancelled_caught:
-            raise ConnectionLost("the server has been silent")
-        if isinstance(message, Exception):
-            raise message
-        if message is None:
-            raise StopAsyncIteration
-        if isinstance(message, dict) and message["type"] == "session.closed":
-            self.closed_message = message
-        return message
-
-    def _check(self) -> None:
-        if self.gone:
-            raise ConnectionLost("gone")
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
-
-    # The server's end.
-
-    def tell(self, kind: str, **fields: Any) -> None:
-        self._send.send_nowait({"type": kind, **fields})
-
-    def sound(self, seconds: float) -> None:
-        self._send.send_nowait(b"\7\0" * round(RATE * seconds))
-
-    def end(self, error: Exception | None = None) -> None:
-        self.gone = True
-        self._send.send_nowait(error)
-
-    async def wait_for(self, kind: str, **fields: Any) -> dict[str, Any]:
-        while True:
-            for _, message in self.messages:
-                if message["type"] == kind and message.items() >= fields.items():
-                    return message
-            await self._changed.wait()
-
-    async def wait_heard(self, request_id: str, played_ms: int) -> None:
-        while not any(m.get("request_id") == request_id and m["played_ms"] >= played_ms for _, m in self.messages):
-            await self._changed.wait()
-
-    async def begin(self, **created: Any) -> None:
-        self.tell("session.created", session_id="s", resume_token="secret", **created)
-        await self.wait_for("session.configure")
-        self.tell("session.configured", config={})
-
-    async def goodbye(self) -> None:
-        await self.wait_for("session.close")
-        self.tell("session.closed", reason="client_closed")
-        self.close_code = 1000
-        self.end()
-
-    def hear(self, text: str, turn_id: str = "t", end_ms: int = 500) -> None:
-        """The end of the ear's work on a question."""
-        self.tell("vad.speech_end", timestamp_ms=end_ms)
-        self.tell("transcript.final", text=text, start_ms=0, end_ms=end_ms)
-        self.tell("turn.started", turn_id=turn_id, text=text, timestamp_ms=end_ms)
-
-    def speak(self, text: str, *, request_id: str = "u", turn_id: str = "t") -> None:
-        self.tell("tts.speaking_start", request_id=request_id, turn_id=turn_id, sample_rate=RATE, text=text)
-
-    async def heard(self, played_ms: int, *, request_id: str = "u", turn_id: str = "t") -> None:
-        """The end of a turn whose answer is heard to its end."""
-        self.tell("tts.speaking_end", request_id=request_id, duration_ms=played_ms, cancelled=False)
-        await self.wait_heard(request_id, played_ms)
-        self.tell("playback.completed", request_id=request_id, heard_ms=played_ms)
-        self.tell("turn.ended", turn_id=turn_id, outcome="completed")
-
-
-@dataclass
-class Result:
-    call: Call
-    line: Line
-    out: str
-    told: list[str]
-    error: Exception | None
-    ended_at: float
-    opened_at: float | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.opened_at = self.call.opened_at
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-    def sent(self, kind: str) -> list[tuple[float, dict[str, Any]]]:
-        """When, since the microphone opened, and the fields."""
-        return [
-            (round(at - self.opened_at, 3), {name: value for name, value in message.items() if name != "type"})
-            for at, message in self.line.messages
-            if message["type"] == kind
-        ]
-
-    @property
-    def heard(self) -> list[tuple[float, float]]:
-        return [(round(s.at - self.opened_at, 3), round(s.end - s.at, 3)) for s in self.call.player.heard]
-
-
-async def hold(script, *, seconds: float = 0.5, output_format: str = "text") -> Result:
-    line, out, told = Line(), io.StringIO(), []
-    recording = FakeRecording(seconds)
-    view = new_view(output_format, out)
-    call = Call(recording, view, settings={"agent": "on"}, wait_s=WAIT_S, tell=told.append)
-    error = None
-    with trio.fail_after(10_000):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(script, line)
-            try:
-                await call.run(line)
-            except Exception as caught:
-                error = caught
-            ended_at = trio.current_time()
-            nursery.cancel_scope.cancel()
-    return Result(call, line, out.getvalue(), told, error, ended_at)
+from .talking import RATE, WAIT_S, Line, hold
 
 
 async def answer(line: Line) -> None:
     """A question and its answer: asked after 1 s, answered after 1.2 s, in two pieces that take 0.5 s and 0.3 s."""
     await line.begin()
+    await answer_only(line)
+
+
+async def answer_only(line: Line) -> None:
     await trio.sleep(0.1)
     line.tell("vad.speech_start", timestamp_ms=0)
     await trio.sleep(0.9)
@@ -228,7 +54,7 @@ async def test_a_question_and_its_answer(autojump_clock):
 
 async def test_the_microphone_keeps_time_and_goes_on_silent(autojump_clock):
     result = await hold(answer, seconds=0.51)
-    loud = b"\1\0" * round(0.51 * 16_000)
+    loud = result.recording.pcm
     assert bytes(result.line.audio[: len(loud)]) == loud
     assert not any(result.line.audio[len(loud) :])
     assert len(result.line.audio) == FRAME_BYTES * len(result.line.frame_times)
@@ -376,7 +202,7 @@ async def test_a_server_without_an_agent_is_told_before_anything_is_said(autojum
     assert (result.opened_at, result.out, result.line.frame_times) == (None, "", [])
 
 
-async def test_a_call_that_is_cut_keeps_what_was_heard(autojump_clock):
+async def test_a_call_that_is_cut_and_that_the_server_does_not_keep_has_what_was_heard(autojump_clock):
     async def script(line: Line) -> None:
         await line.begin()
         await trio.sleep(1.0)
@@ -385,7 +211,7 @@ async def test_a_call_that_is_cut_keeps_what_was_heard(autojump_clock):
         line.sound(0.5)
         line.tell("turn.timings", turn_id="t", total_ms=700)
         await trio.sleep(0.2)
-        line.end(ConnectionCut("lost"))
+        line.cut()
 
     result = await hold(script)
     assert isinstance(result.error, ConnectionCut)
@@ -423,7 +249,7 @@ async def test_errors_and_dropped_audio_are_told_and_the_call_goes_on(autojump_c
         await line.begin()
         line.tell("error", code="agent_failed", message="try again", recoverable=True)
         line.tell("session.frames_dropped", dropped_ms=1250)
-        await answer(line)
+        await answer_only(line)
 
     result = await hold(script)
     assert result.error is None
@@ -459,20 +285,16 @@ async def test_the_servers_limits_bound_how_a_late_microphone_catches_up(autojum
             if len(self.frame_times) == 10:
                 await trio.sleep(0.5)  # a network that stands still
 
-    line = Slow()
-
-    async def script() -> None:
+    async def script(line: Line) -> None:
         await line.begin(limits=limits)
         await line.goodbye()
 
-    call = Call(FakeRecording(2.0), new_view("text", io.StringIO()), settings={}, wait_s=0.1, tell=print)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(script)
-        await call.run(line)
+    result = await hold(script, seconds=2.0, wait_s=0.1, line_type=Slow)
+    line = result.line
     gaps = [b - a for a, b in pairwise(line.frame_times)]
     assert max(gaps) == pytest.approx(0.5, abs=0.02)
     assert min(gaps) == pytest.approx(0.02 / (2.0 * 0.97))
-    assert line.frame_times[99] - call.opened_at == pytest.approx(99 * 0.02)  # it has caught up
+    assert line.frame_times[99] - result.opened_at == pytest.approx(99 * 0.02)  # it has caught up
 
 
 async def test_json_is_one_event_per_line_in_order(autojump_clock):

@@ -139,3 +139,12 @@ def test_what_is_not_known_changes_nothing(answered):
     answered.recording_ended(5.0).at(9.0, "something.new", turn_id="t").at(9.0, "turn.ended", turn_id="x", outcome="y")
     answered.at(9.0, "playback.completed", request_id="x").at(9.0, "error")
     assert answered.over(9.0)
+
+
+def test_after_a_cut_it_is_not_over_before_the_recording_has_ended_once_more(answered):
+    answered.recording_ended(4.0)
+    answered.conversation.recording_goes_on()
+    assert not answered.over(1000.0)
+    answered.recording_ended(1000.0)
+    assert not answered.over(1000.0)
+    assert answered.over(1000.0 + SETTLE_S)

@@ -6,7 +6,7 @@ import wave
 
 import pytest
 
-from voicetrio.cli import resuming, transcribe_file
+from voicetrio.cli import replay, resuming
 from voicetrio.cli.transcribe import TranscribeOptions
 
 from .fake_server import Peer, open_fake_server
@@ -200,7 +200,7 @@ async def test_a_session_that_has_failed_is_not_come_back_to(file):
 
 
 async def test_audio_that_is_asked_for_and_not_kept_is_a_failure(file, monkeypatch):
-    monkeypatch.setattr(transcribe_file, "KEEP_EXTRA_S", -15.0)  # so that next to nothing is kept
+    monkeypatch.setattr(replay, "KEEP_EXTRA_S", -15.0)  # so that next to nothing is kept
     kept = FakeSession(max_backlog_ms=100)
 
     async def script(peer: Peer) -> None:

@@ -3,7 +3,8 @@
     client <──> proxy <──> server
 
 `cut` resets both sides; `leave_client` only the client's, of which the server hears nothing for now, and what it writes
-is lost. `cut_after` does the former by itself, once each of the first connections has carried so many bytes.
+is lost. `cut_after` does the former by itself, once each of the first connections has carried so many bytes to the server;
+`cut_down_after`, once it has carried so many to the client.
 """
 
 import struct
@@ -21,12 +22,12 @@ _CHUNK = 4096
 class Proxy:
     """Use `open_proxy`."""
 
-    def __init__(self, server_port: int, cut_after: Sequence[int]) -> None:
+    def __init__(self, server_port: int, cut_after: Sequence[int], cut_down_after: Sequence[int]) -> None:
         self.port = 0
         self.cuts = 0
         """So many connections were cut."""
         self._server_port = server_port
-        self._cut_after = list(cut_after)
+        self._cut_after, self._cut_down_after = list(cut_after), list(cut_down_after)
         self._pairs: list[tuple[trio.SocketStream, trio.SocketStream]] = []
 
     @property
@@ -35,13 +36,14 @@ class Proxy:
 
     async def serve(self, client: trio.SocketStream) -> None:
         """One connection to its end."""
-        limit = self._cut_after.pop(0) if self._cut_after else None
+        up = self._cut_after.pop(0) if self._cut_after else None
+        down = self._cut_down_after.pop(0) if self._cut_down_after else None
         async with client, await trio.open_tcp_stream("127.0.0.1", self._server_port) as server:
             pair = client, server
             self._pairs.append(pair)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._pass_on, client, server, limit)
-                await self._pass_on(server, client, None)
+                nursery.start_soon(self._pass_on, client, server, up)
+                await self._pass_on(server, client, down)
                 nursery.cancel_scope.cancel(reason="the server has closed the connection")
             self._pairs.remove(pair)
 
@@ -84,9 +86,11 @@ def _reset(stream: trio.SocketStream) -> None:
 
 
 @asynccontextmanager
-async def open_proxy(server_port: int, *, cut_after: Sequence[int] = ()) -> AsyncIterator[Proxy]:
+async def open_proxy(
+    server_port: int, *, cut_after: Sequence[int] = (), cut_down_after: Sequence[int] = ()
+) -> AsyncIterator[Proxy]:
     """A proxy to this port of this machine, which ends, with its connections, at the end of the block."""
-    proxy = Proxy(server_port, cut_after)
+    proxy = Proxy(server_port, cut_after, cut_down_after)
     async with trio.open_nursery() as nursery:
         (listener,) = await nursery.start(partial(trio.serve_tcp, proxy.serve, 0, host="127.0.0.1"))
         proxy.port = listener.socket.getsockname()[1]

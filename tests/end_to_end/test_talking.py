@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import numpy as np
 import pytest
+import trio
 
 from tests.agent.asking import chunk
 from tests.agent.http_server import open_server, stream
@@ -16,13 +17,19 @@ from tests.agent.http_server import open_server, stream
 from .client import open_client
 from .conftest import StartServer
 from .processes import Run, ServerProcess
+from .proxy import open_proxy
 from .sound import GOOD_IDEA, RATE, RECORDINGS, THANK_YOU, Recording, silence
+from .waiting import until
 
 pytestmark = pytest.mark.slow
 
 OPEN_THE_DOOR = next(recording for recording in RECORDINGS if recording.path.endswith("open-the-door-slt.wav"))
 AUDIBLE = 300
 """Of 32767: more than rounding, less than the quietest voice."""
+ANSWERED_S = 12.0
+"""Between two voices: time for a whole answer to `GOOD_IDEA`, also when its connection is cut."""
+HALF_AN_ANSWER = 100_000
+"""Bytes: 2 of the 4 s that the answer to `GOOD_IDEA` takes."""
 PAUSE_S = 2.2
 """Between two voices. The answer to `GOOD_IDEA` begins within a second on an idle machine, and takes another three."""
 
@@ -68,6 +75,50 @@ def test_a_recorded_question_is_answered_aloud(server: ServerProcess, tmp_path: 
     loud = np.abs(samples[begin:]) > AUDIBLE
     assert loud.sum() > 0.2 * rate, "the answer can be heard"
     assert (len(loud) - np.argmax(loud[::-1]) - np.argmax(loud)) / rate > 1.5, "all of it"
+
+
+async def test_a_call_whose_connection_is_cut_in_each_answer_loses_nothing_of_it(server: ServerProcess, tmp_path: Path):
+    joined, heard = tmp_path / "joined.wav", tmp_path / "heard.wav"
+    with wave.open(str(joined), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(silence(0.3) + voice(GOOD_IDEA) + silence(ANSWERED_S) + voice(THANK_YOU) + silence(0.5))
+    folder = tmp_path / "talk"
+    async with open_proxy(server.port, cut_down_after=[HALF_AN_ANSWER]) as proxy:
+        command = [sys.executable, "-m", "voicetrio", "talk", str(joined), "--server", proxy.url, "--format", "json"]
+        run = Run([*command, "-o", str(heard)], folder, {"PYTHONUTF8": "1"})
+        try:
+            await until(lambda: proxy.cuts == 1 or run.process.poll() is not None)  # the first answer is on its way
+            await until(lambda: run.stdout.count('"tts.speaking_start"') == 2 or run.process.poll() is not None)
+            await trio.sleep(0.1)  # the second one can be heard
+            proxy.leave_client()
+            assert await trio.to_thread.run_sync(run.wait, abandon_on_cancel=True) == 0, run.stderr
+            run.check_end()
+        finally:
+            run.kill()
+    assert proxy.cuts == 2
+    assert run.stderr == "voicetrio: the connection was lost; going on over another one\n" * 2
+    events = [json.loads(line)["event"] for line in run.stdout.splitlines()]
+
+    def got(kind: str) -> list[dict[str, Any]]:
+        return [event for event in events if event["type"] == kind]
+
+    assert [turn["text"] for turn in got("turn.started")] == [GOOD_IDEA.text, THANK_YOU.text]
+    assert [turn["outcome"] for turn in got("turn.ended")] == ["completed", "completed"]
+    assert [len(got(kind)) for kind in ("tts.speaking_start", "tts.speaking_resumed", "microphone.silent")] == [2, 2, 1]
+    ends, completed = got("tts.speaking_end"), got("playback.completed")
+    assert [end["heard_ms"] for end in completed] == [end["duration_ms"] for end in ends]
+    resumed = got("tts.speaking_resumed")[0]
+    assert 0 < resumed["start_sample"] / resumed["sample_rate"] < ends[0]["duration_ms"] / 1000, "some had been lost"
+    assert got("playback.interrupted") == got("error") == []
+
+    with wave.open(str(heard)) as file:
+        rate = file.getframerate()
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    audible_s = np.count_nonzero(np.convolve(np.abs(samples.astype(np.int32)) > 0, np.ones(rate // 5), "same")) / rate
+    spoken_s = sum(end["duration_ms"] for end in ends) / 1000
+    assert audible_s == pytest.approx(spoken_s, abs=1.0), "all of both answers, and none of it twice"
 
 
 def test_whoever_speaks_into_the_answer_interrupts_it_and_is_answered(server: ServerProcess, tmp_path: Path):

@@ -17,7 +17,8 @@ from voicetrio.cli.media import SAMPLE_BYTES
 from voicetrio.cli.native_client import NativeSession, open_native_session
 from voicetrio.cli.native_errors import ConnectionLost
 from voicetrio.cli.pacing import Pacer, sending_rate
-from voicetrio.cli.talk_call import CREATED_S, FRAME_BYTES, FRAME_S
+from voicetrio.cli.talk_call import CREATED_S
+from voicetrio.cli.talk_microphone import FRAME_BYTES, FRAME_S
 from voicetrio.cli.ticket import ServerLimits
 from voicetrio.core.errors import VoicetrioError
 

@@ -98,7 +98,10 @@ class Player:
         return True
 
     def go_on(self, request_id: str, start_sample: int, *, now: float) -> None:
-        """The connection was cut and is back: what is fed from now on is of this utterance, from that sample on."""
+        """The connection was cut and is back: what is fed from now on is of this utterance, from that sample on.
+
+        How much of it was heard is reported again: the last report may have been lost with the connection.
+        """
         self.advance(now)
         sound = self._sounds.get(request_id)
         if sound is None:
@@ -106,6 +109,7 @@ class Player:
         there = sound.played + len(sound.waiting) // SAMPLE_BYTES
         sound.skip = SAMPLE_BYTES * max(0, there - start_sample)
         sound.ended = False
+        sound.reported_ms, sound.report_at = 0, now
         if sound not in self._queue:  # all that it had was heard before there was more
             self._finished = [progress for progress in self._finished if progress.request_id != request_id]
             self._queue.append(sound)

@@ -17,8 +17,6 @@ from typing import Any, TextIO
 import trio
 
 from voicetrio.cli.media import open_audio
-from voicetrio.cli.native_client import open_native_session
-from voicetrio.cli.native_errors import ConnectionCut
 from voicetrio.cli.talk_call import Call
 from voicetrio.cli.talk_heard import heard_wav
 from voicetrio.cli.talk_view import FORMATS, Format, new_view
@@ -71,7 +69,8 @@ async def talk(
             view = new_view(options.format, out)
             call = Call(audio, view, settings=options.settings(), wait_s=options.wait_s, tell=tell)
             try:
-                await _hold(call, server_url)
+                # `new_`: a dialog that has no name yet; the agent gives it one.
+                await call.run(server_url, f"new_talk-{secrets.token_hex(8)}")
                 for warning in audio.warnings:
                     tell(warning)
             finally:
@@ -85,17 +84,6 @@ async def talk(
         tell(str(error))
         return 1
     return _verdict(call, options, tell)
-
-
-async def _hold(call: Call, server_url: str) -> None:
-    """Raises: VoicetrioError."""
-    # `new_`: a dialog that has no name yet; the agent gives it one.
-    try:
-        async with open_native_session(server_url, f"new_talk-{secrets.token_hex(8)}") as session:
-            await call.run(session)
-    except ConnectionCut as error:
-        # Not resumed: nobody holds the line while the other one is gone for seconds.
-        raise ConnectionCut(f"{error}: the call is over") from None
 
 
 def _write(call: Call, begin: float, end: float, output: Path | str) -> None:

@@ -1,34 +1,38 @@
 """One call: a recording goes into a session as a microphone would send it, and its answers are heard as they are played.
 
-    recording, then silence ─> [pacer] ─> session ==> server ==> session ─> player, conversation, view
-              the microphone, which also reports what was heard           the receiver
+    microphone ─> session ==> server ==> session ─> listener, conversation, view
+       the sender                          the receiver
 
-The microphone is the only one that sends: a frame every 20 ms, in real time, and between two frames what the player has
-to report. It hangs up when the conversation is over. The receiver decides how the call ended: when the microphone meets
+The sender is the only one that sends: a frame every 20 ms, in real time, and between two frames what the listener has
+to report. It hangs up when the conversation is over. The receiver decides how a connection ended: when the sender meets
 a closed socket it just stops, for the messages that explain the end may not have been read yet.
+
+Both are made anew for each connection, for the call survives a cut. What outlives a connection is in `Call`, and goes on
+meanwhile: the microphone's time, and the playing of what has come.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import trio
 
-from voicetrio.cli.media import SAMPLE_BYTES, SAMPLE_RATE
 from voicetrio.cli.native_client import NativeSession
-from voicetrio.cli.native_errors import NORMAL_CLOSE_CODES, ConnectionLost, SessionFailed, describe_close
-from voicetrio.cli.pacing import Pacer, sending_rate
-from voicetrio.cli.player import Player
+from voicetrio.cli.native_errors import (
+    NORMAL_CLOSE_CODES,
+    ConnectionCut,
+    ConnectionLost,
+    SessionFailed,
+    SessionGone,
+    describe_close,
+)
+from voicetrio.cli.resuming import run_resumable
 from voicetrio.cli.talk_conversation import Conversation
+from voicetrio.cli.talk_listener import Listener
+from voicetrio.cli.talk_microphone import FRAME_S, Microphone, Recording
 from voicetrio.cli.talk_view import TalkView
-from voicetrio.cli.ticket import ServerLimits
+from voicetrio.cli.ticket import ResumeTicket
 from voicetrio.core.errors import VoicetrioError
-
-FRAME_S = 0.02
-"""Seconds of audio per message, as telephones have it: what waits for a frame to be full comes on top of every answer."""
-
-FRAME_BYTES = round(FRAME_S * SAMPLE_RATE) * SAMPLE_BYTES
 
 CREATED_S = 30.0
 """Seconds the server has to create and configure a session: all it needs is a free worker."""
@@ -39,27 +43,6 @@ sound that it is ahead, or an agent's time to think, which is the server's to bo
 
 END_SILENCE_S = 30.0
 """Seconds for the server's goodbye: all that was heard has been answered before."""
-
-OUTPUT_RATE = 24_000
-"""Samples per second of an utterance that does not tell: the protocol's default."""
-
-
-class Recording(Protocol):
-    """What of an `AudioFile` is needed."""
-
-    path: str
-    duration_s: float | None
-
-    async def read(self, n_bytes: int) -> bytes: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Of an utterance: its text, until the listener hears it."""
-
-    request_id: str
-    text: str
-    offset_ms: int
 
 
 class Call:
@@ -76,49 +59,55 @@ class Call:
     ) -> None:
         """`settings` are those of `session.configure`; `tell` takes what went wrong, a line for the person."""
         self.conversation = Conversation(wait_s=wait_s)
-        self.player = Player(now=trio.current_time())
+        self._listener = Listener(lambda text: view.piece(text, at=self.at), now=trio.current_time())
+        self.player = self._listener.player
         self.opened_at: float | None = None
         """When the microphone opened; None if it never did."""
-        self._recording, self._view, self._tell = recording, view, tell
+        self._view, self._tell = view, tell
         self._settings, self._wait_s = settings, wait_s
-        self._limits: ServerLimits | None = None
-        self._created = trio.Event()
+        self._microphone = Microphone(recording)
+        self._session: NativeSession | None = None
+        """Over the connection that is there, or was there last."""
         self._configured = trio.Event()
-        self._pacer = Pacer(math.inf, real_time=True)
-        self._pieces: list[_Piece] = []
-        self._recorded = True
-        """Whether the recording goes on."""
+        self._silent = False
+        """Whether the view was told that the recording has ended."""
         self._hung_up = False
+        self._failed = False
+        """Whether the server has told an error that its session does not survive."""
 
     @property
     def at(self) -> float:
         """Seconds since the microphone opened."""
         return 0.0 if self.opened_at is None else trio.current_time() - self.opened_at
 
-    async def run(self, session: NativeSession) -> None:
-        """Until both sides have said goodbye.
+    async def run(self, server_url: str, session_id: str) -> None:
+        """Until both sides have said goodbye, over as many connections as that takes.
 
         Raises:
-            VoicetrioError: the call could not begin, was cut, or was ended by the server; or the recording is damaged,
-                and what could be read of it was answered.
+            VoicetrioError: the call could not begin, was cut and could not be resumed, or was ended by the server.
         """
-        session.limit_silence(CREATED_S)
         ended: VoicetrioError | None = None
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._speak, session)
+                nursery.start_soon(self._show_heard)
                 try:
-                    async for message in session:
-                        self._hear(message, session)
+                    await run_resumable(server_url, session_id, self._talk, on_cut=self._tell_cut)
                 except VoicetrioError as error:
                     ended = error
-                nursery.cancel_scope.cancel(reason="the session has ended")
+                nursery.cancel_scope.cancel(reason="the call has ended")
         finally:
             self.player.advance(trio.current_time())
             if self.opened_at is not None:
                 self._view.ended(self.conversation, at=self.at)
+        if isinstance(ended, SessionGone) and self._hung_up:
+            return  # it has ended, as we had asked for: only the goodbye was lost with a connection
         if ended is not None:
             raise ended
+        assert self._session is not None
+        self._check_end(self._session)
+
+    def _check_end(self, session: NativeSession) -> None:
+        """Raises: ConnectionLost, if it was not us who ended the call, or not in order."""
         if not self._hung_up:
             reason = (session.closed_message or {}).get("reason")
             raise ConnectionLost(f"the server ended the call ({reason})" if reason else "the server ended the call")
@@ -126,67 +115,101 @@ class Call:
             how = describe_close(session.close_code, session.close_reason)
             raise ConnectionLost(f"the server ended the call ({how})")
 
-    # -- the microphone -----------------------------------------------------------------------------------------------
+    async def _show_heard(self) -> None:
+        """What is heard is shown when it is, also while there is no connection."""
+        while True:
+            self._listener.show_heard(now=trio.current_time())
+            await trio.sleep(FRAME_S)
 
-    async def _speak(self, session: NativeSession) -> None:
+    def _tell_cut(self) -> None:
+        self._tell("the connection was lost; going on over another one")
+
+    async def _talk(self, session: NativeSession, ticket: ResumeTicket) -> None:
+        """Over one connection; after a cut the next one goes on where this one ended."""
+        self._session = session
+        session.limit_silence(CREATED_S)
+        created = trio.Event()
+        ended: VoicetrioError | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send, session, created)
+            try:
+                async for message in session:
+                    if isinstance(message, dict) and message.get("type") == "session.created":
+                        self._enter(message, ticket)
+                        created.set()
+                    else:
+                        self._hear(message)
+            except VoicetrioError as error:
+                ended = error
+            nursery.cancel_scope.cancel(reason="the connection has ended")
+        if self._failed and isinstance(ended, ConnectionCut):
+            raise ConnectionLost(f"{ended}: the call is over")  # there is nothing to come back to
+        if ended is not None:
+            raise ended
+
+    def _enter(self, created: dict[str, Any], ticket: ResumeTicket) -> None:
+        """Raises: AudioGone."""
+        self._microphone.connected(ticket, int(created.get("next_audio_ms") or 0))
+        self.conversation.recording_goes_on()
+
+    # -- the sender ---------------------------------------------------------------------------------------------------
+
+    async def _send(self, session: NativeSession, created: trio.Event) -> None:
         try:
-            await self._created.wait()
-            await session.send_json({"type": "session.configure", **self._settings})
-            await self._configured.wait()
-            await self._open_microphone(session)
+            await created.wait()
+            if not self._configured.is_set():  # also again: the first time may have been lost with its connection
+                await session.send_json({"type": "session.configure", **self._settings})
+                await self._configured.wait()
+            if not self._hung_up:
+                await self._send_audio(session)
             self._hung_up = True
             session.limit_silence(END_SILENCE_S)
             await session.send_json({"type": "session.close"})
         except ConnectionLost:
             return  # the receiver tells
 
-    async def _open_microphone(self, session: NativeSession) -> None:
+    async def _send_audio(self, session: NativeSession) -> None:
         """Until the conversation is over."""
-        frame = await self._read()  # before the clock starts: the first one may have to be decoded
-        self.opened_at = trio.current_time()
-        self._pacer = Pacer(self.opened_at, real_time=True, rate=sending_rate(self._limits))
+        frame = await self._microphone.read()  # before the clock starts: the first one may have to be decoded
+        if self.opened_at is None:
+            self.opened_at = trio.current_time()
+            self._microphone.open(self.opened_at)
+            self._view.opened(self._microphone.path, self._microphone.duration_s)
         session.limit_silence(math.inf)  # a recording may be silent for long
-        self._view.opened(self._recording.path, self._recording.duration_s)
-        frames = 0
+        recorded = True
         while True:
-            await self._wait_until_due(frames * FRAME_S, session)
-            if not frame and self._recorded:
+            await self._wait_until_due(session)
+            if recorded and self._microphone.silent:
+                recorded = False
                 self._end_recording(session)
-            if self.conversation.over(now=trio.current_time(), playing=self.player.busy(now=trio.current_time())):
+            now = trio.current_time()
+            if self.conversation.over(now=now, playing=self.player.busy(now=now)):
                 return
-            await session.send_audio(frame.ljust(FRAME_BYTES, b"\0"))
-            self._pacer.sent(trio.current_time())
-            frames += 1
-            frame = await self._read()
-
-    async def _read(self) -> bytes:
-        """The next frame of the recording; empty after its end, which is silence."""
-        return await self._recording.read(FRAME_BYTES) if self._recorded else b""
+            await session.send_audio(frame)
+            self._microphone.sent(trio.current_time())
+            frame = await self._microphone.read()
 
     def _end_recording(self, session: NativeSession) -> None:
-        self._recorded = False
+        """Of this connection: after a cut the end of the recording may come once more."""
         self.conversation.recording_ended(now=trio.current_time())
         session.limit_silence(STALL_S + self._wait_s)
-        self._view.silent(at=self.at)
+        if not self._silent:
+            self._silent = True
+            self._view.silent(at=self.at)
 
-    async def _wait_until_due(self, begin_s: float, session: NativeSession) -> None:
+    async def _wait_until_due(self, session: NativeSession) -> None:
         """Reports go on meanwhile: the server may have asked for a pause of seconds."""
         while True:
-            await self._report(session)
-            due = self._pacer.due(begin_s, FRAME_S)
+            for report in self._listener.take_reports(now=trio.current_time()):
+                await session.send_json(report)
+            due = self._microphone.due()
             if due <= trio.current_time():
                 return
             await trio.sleep_until(min(due, trio.current_time() + FRAME_S))
 
-    async def _report(self, session: NativeSession) -> None:
-        self._show_heard()
-        for progress in self.player.take_reports(now=trio.current_time()):
-            fields = {"request_id": progress.request_id, "played_ms": progress.played_ms}
-            await session.send_json({"type": "playback.progress", **fields})
+    # -- the receiver -------------------------------------------------------------------------------------------------
 
-    # -- what comes from the server -----------------------------------------------------------------------------------
-
-    def _hear(self, message: dict[str, Any] | bytes, session: NativeSession) -> None:
+    def _hear(self, message: dict[str, Any] | bytes) -> None:
         """Raises: SessionFailed, if the server does not take part in conversations."""
         now = trio.current_time()
         if isinstance(message, bytes):
@@ -194,15 +217,12 @@ class Call:
                 self.conversation.sounded()
             return
         self.conversation.note(message, now=now)
-        self._play(message, now)
+        self._listener.note(message, now=now)
         match message.get("type"):
-            case "session.created":
-                self._limits = ServerLimits.from_message(message)
-                self._created.set()
             case "session.configured":
                 self._configured.set()
             case "session.rate_limit":
-                self._pacer.hold(now, message.get("delay_ms", 0) / 1000)
+                self._microphone.hold(now, message.get("delay_ms", 0) / 1000)
             case "session.frames_dropped":
                 self._tell(f"the server dropped {message.get('dropped_ms', 0) / 1000:.2f} s of what was said")
             case "error":
@@ -210,42 +230,8 @@ class Call:
                 if not self._configured.is_set():
                     raise SessionFailed(text)
                 self._tell(text)
+                self._failed = self._failed or not message.get("recoverable", True)
             case _:
                 pass
         if self.opened_at is not None:
             self._view.event(message, self.conversation, at=self.at)
-
-    def _play(self, message: dict[str, Any], now: float) -> None:
-        request_id = str(message.get("request_id"))
-        match message.get("type"):
-            case "tts.speaking_start":
-                self.player.begin(request_id, int(message.get("sample_rate") or OUTPUT_RATE), now=now)
-                self._pieces.append(_Piece(request_id, str(message.get("text") or ""), 0))
-            case "tts.speaking_text":
-                text, offset_ms = str(message.get("text") or ""), int(message.get("offset_ms") or 0)
-                self._pieces.append(_Piece(request_id, text, offset_ms))
-            case "tts.speaking_end":
-                self.player.end(request_id, now=now)
-            case "playback.paused":
-                self.player.pause(request_id, now=now)
-            case "playback.resumed":
-                self.player.resume(request_id, now=now)
-            case "playback.completed":
-                # The server gives a player no more time that is far behind; ours may still have a little to play.
-                self.player.end(request_id, now=now)
-                self.player.resume(request_id, now=now)
-            case "playback.interrupted":
-                self._show_heard()
-                self.player.flush(request_id, now=now)
-                self._pieces = [piece for piece in self._pieces if piece.request_id != request_id]
-            case _:
-                pass
-        self._show_heard()
-
-    def _show_heard(self) -> None:
-        """Pieces are in the order of their sound."""
-        now = trio.current_time()
-        while self._pieces and self.player.reached(self._pieces[0].request_id, self._pieces[0].offset_ms, now=now):
-            text = self._pieces.pop(0).text
-            if text:
-                self._view.piece(text, at=self.at)

@@ -54,7 +54,11 @@ class Conversation:
         return any(turn.outcome == "failed" for turn in self.turns.values())
 
     def recording_ended(self, *, now: float) -> None:
-        self._recording_ended_at = min(self._recording_ended_at, now)
+        self._recording_ended_at = now
+
+    def recording_goes_on(self) -> None:
+        """The connection was cut and is back: some of the recording may be sent again, and what came of it told late."""
+        self._recording_ended_at = math.inf
 
     def sounded(self) -> None:
         """Sound has come of the utterance that was announced last."""

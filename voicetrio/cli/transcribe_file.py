@@ -16,7 +16,7 @@ import trio
 from voicetrio.cli.media import AudioFile
 from voicetrio.cli.native_client import NativeSession
 from voicetrio.cli.native_errors import NORMAL_CLOSE_CODES, ConnectionLost, SessionFailed, describe_close
-from voicetrio.cli.pacing import RATE_MAX_UNLIMITED, Pacer, sending_rate
+from voicetrio.cli.pacing import Pacer, sending_rate
 from voicetrio.cli.replay import BYTES_PER_S, ReplayedAudio
 from voicetrio.cli.resuming import run_resumable
 from voicetrio.cli.subtitles import Segment
@@ -29,9 +29,6 @@ CREATED_S = 30.0
 
 END_SILENCE_S = 300.0
 """Seconds between two messages once all is sent: a slow engine may take minutes for one long segment."""
-
-KEEP_EXTRA_S = 5.0
-"""Seconds of sending that are kept beyond those that the server may lack by its own limits: what was on its way."""
 
 
 class FileRun:
@@ -118,8 +115,7 @@ class FileRun:
             rate = sending_rate(ticket.limits)
             self._pacer = Pacer(trio.current_time(), real_time=self._real_time, rate=rate)
             if ticket.valid and ticket.limits is not None:
-                lacking_s = ticket.limits.max_backlog_s + ticket.limits.resume_grace_s + KEEP_EXTRA_S
-                self._audio.keep(lacking_s * max(1.0, min(rate, RATE_MAX_UNLIMITED)))
+                self._audio.keep_lacking(ticket.limits, rate=rate)
         self._audio.go_to(int(created.get("next_audio_ms") or 0))
         self._close_sent = self._close_sent and self._audio.position_is_end
 
