@@ -212,6 +212,31 @@ async def test_an_utterance_that_was_refused_is_not_told_to_be_interrupted_as_we
         assert len(ends) == 1, (passes, client.got("error", "playback.interrupted"))
 
 
+class BusyForAWhile(FakeSynthesizer):
+    """After the first piece nobody is free, until some moment."""
+
+    until = 0.0
+
+    def open_speech(self, request):
+        busy = self.asked and trio.current_time() < self.until
+        return FakeSynthesizer(refuse=WorkerBusy("full")).open_speech(request) if busy else super().open_speech(request)
+
+
+@pytest.mark.parametrize(("until", "outcome"), [(0.9, "completed"), (3.0, "failed")])
+async def test_a_reply_goes_on_when_a_worker_is_free_before_the_listener_has_heard_the_rest(
+    autojump_clock, until, outcome
+):
+    synthesizer = BusyForAWhile()
+    synthesizer.until = until
+    agent = FakeAgent(answers=[["Twelve chars. ", "And some more."]])
+    async with open_client(synthesizer=synthesizer, agent=agent) as client:
+        await client.send("session.configure", speak_replies=True)
+        await client.send("user_message", content="hi")
+        ended = await client.wait_for("turn.ended")
+    assert ended["outcome"] == outcome
+    assert [m["code"] for m in client.got("error")] == (["overloaded"] if outcome == "failed" else [])
+
+
 async def test_a_synthesis_that_fails_in_the_middle_is_heard_so_far_and_told_to_have_failed(autojump_clock):
     async with open_client(synthesizer=FakeSynthesizer(fail_after_chars=8)) as client:
         await client.send("tts.speak", text=TEXT, request_id="a")

@@ -22,6 +22,9 @@ from voicetrio.session.playout import Playout, forget_heard
 from voicetrio.session.ports import SpeechAudio, SpeechRequest, Synthesizer
 from voicetrio.session.utterance import SpokenPiece, Utterance
 
+BUSY_RETRY = 0.2
+"""Seconds between two attempts to find a worker for the next piece: a sentence is made in about that time."""
+
 KEPT_CHECK = 1.0
 """Seconds between looks at whether there is room for more audio: seconds of it are there to be played."""
 
@@ -75,7 +78,7 @@ class Performance:
         try:
             while (text := await utterance.script.next()) is not None:
                 await self._wait_ahead(utterance)
-                await self._make_piece(utterance, text)
+                await self._make_in_time(utterance, text)
                 utterance.piece_start += len(text)
         except WorkerError as failure:
             error = failure
@@ -100,6 +103,19 @@ class Performance:
                 return
             with trio.move_on_at(until):
                 await utterance.reported.wait()
+
+    async def _make_in_time(self, utterance: Utterance, text: str) -> None:
+        """Raises as `_make_piece`; but while there is something left to be heard, a worker may become free."""
+        while True:
+            try:
+                return await self._make_piece(utterance, text)
+            except WorkerBusy:
+                playback = utterance.playback
+                if playback is None or playback.expected_at(utterance.audio.made, now=trio.current_time()) <= (
+                    trio.current_time()
+                ):
+                    raise
+            await trio.sleep(BUSY_RETRY)
 
     async def _make_piece(self, utterance: Utterance, text: str) -> None:
         """Raises `WorkerError`; what came before that will be heard."""
