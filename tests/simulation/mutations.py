@@ -137,13 +137,14 @@ MUTATIONS = (
         "session/ear.py",
         "        self.clock.skip(self.ring.head, samples)\n",
         "",
+        first=55,
     ),
     Mutation(
         "audio that the network held up is a burst",
         "core/backpressure.py",
         "LATE = 30.0",
         "LATE = 0.5",
-        first=134,
+        first=130,
     ),
     Mutation(
         "asked to slow down again and again",
@@ -186,7 +187,7 @@ MUTATIONS = (
         "session/speaker.py",
         "            self._outbox.drop_audio()\n",
         "",
-        first=800,
+        first=820,
     ),
     Mutation(
         "nothing goes on after a false alarm",
@@ -205,6 +206,7 @@ MUTATIONS = (
         "session/conversation.py",
         '        turn.over = True\n        turn.scope.cancel(reason="the user goes on")\n',
         '        turn.certain.set()\n        turn.scope.cancel(reason="the user goes on")\n',
+        first=70,
     ),
     Mutation(
         "a turn that was withdrawn stays in the history",
@@ -212,6 +214,7 @@ MUTATIONS = (
         '        turn.over = True\n        turn.scope.cancel(reason="the user goes on")\n',
         '        turn.over = True\n        self.history.add(Exchange(turn.turn_id, "voice", turn.text, 0))\n'
         '        turn.scope.cancel(reason="the user goes on")\n',
+        first=70,
     ),
     Mutation(
         "what an agent says early is passed on at once",
@@ -274,7 +277,7 @@ MUTATIONS = (
         "session/patience.py",
         "min(self._silence, self._left)",
         "self._silence",
-        first=203,
+        first=200,
     ),
     Mutation(
         "what is no event is no sign of life",
@@ -305,6 +308,7 @@ MUTATIONS = (
         "session/performance.py",
         "                await self._wait_ahead(utterance)\n",
         "",
+        first=90,
     ),
     Mutation(
         "what was asked is asked again",
@@ -317,7 +321,7 @@ MUTATIONS = (
         "session/delivery.py",
         "self._heard_at > self._limits.worker_silence:",
         "self._heard_at > 1000:",
-        first=95,
+        first=100,
     ),
     Mutation(
         "a worker that drains is never left",
@@ -330,6 +334,7 @@ MUTATIONS = (
         "session/delivery.py",
         "        await trio.sleep_until(self._leave_at)\n",
         "        await trio.sleep_forever()\n",
+        first=140,
     ),
     Mutation(
         "speech goes on where the socket stopped, and not where the client's ends",
@@ -355,7 +360,7 @@ MUTATIONS = (
         "core/playback.py",
         "        self._line.lost_at = min(self._line.lost_at, alive_at)\n",
         "        assert alive_at >= 0\n",
-        first=113,
+        first=110,
     ),
     Mutation(
         "a client that does not say what it has is believed to have it all",
@@ -375,12 +380,14 @@ MUTATIONS = (
         "session/body.py",
         "            self._life.end(OVERLOADED)\n",
         "            pass\n",
+        first=105,
     ),
     Mutation(
         "what engines die of is tried for ever",
         "session/recognition.py",
         "        segment.crashes += 1\n",
         "        segment.crashes = 1\n",
+        first=125,
     ),
     Mutation(
         "what engines die of is given up with its neighbours in the batch",
@@ -393,7 +400,14 @@ MUTATIONS = (
         "session/session.py",
         "if self._flush_has_time():",
         "if False:",
-        first=100,
+        first=365,
+    ),
+    Mutation(
+        "a worker that does not take what it is sent is waited for",
+        "session/delivery.py",
+        " and not self._sending and",
+        " and",
+        first=820,
     ),
     Mutation(
         "who talks live is asked to slow down when an engine hangs",

@@ -119,6 +119,8 @@ class Delivery:
         self._leaving = trio.Event()
         self._leave_at = 0.0
         self._doubted = False
+        self._sending = False
+        """Whether something is on its way that the worker has not taken."""
 
     @property
     def stream(self) -> RecognizerStream:
@@ -194,7 +196,10 @@ class Delivery:
                     self._segment_id = segment.segment_id
                     self.sent = max(segment.start, self._committed)
                     self._prompted = False
-                if await self._send_some(segment):
+                self._sending = True
+                sent = await self._send_some(segment)
+                self._sending = False
+                if sent:
                     continue
             await self._desk.wait_work()
 
@@ -272,7 +277,7 @@ class Delivery:
         while True:
             await trio.sleep(_OWED_CHECK)
             behind = bool(self._segments.pending) and self._unsent() > _BEHIND
-            if not behind and not self._owed():
+            if not behind and not self._sending and not self._owed():
                 self._heard_at = trio.current_time()
             elif self._doubted or trio.current_time() - self._heard_at > self._limits.worker_silence:
                 silent = trio.current_time() - self._heard_at
