@@ -414,6 +414,6 @@ MUTATIONS = (
         "session/recognition.py",
         "            excused += int(quiet * SAMPLE_RATE)\n",
         "            excused += 0\n",
-        first=190,
+        first=690,
     ),
 )
