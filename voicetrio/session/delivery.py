@@ -119,6 +119,7 @@ class Delivery:
         self._leaving = trio.Event()
         self._leave_at = 0.0
         self._doubted = False
+        """Whether its silence, however short, is too long for the session; until the worker says something."""
         self._sending = False
         """Whether something is on its way that the worker has not taken."""
 

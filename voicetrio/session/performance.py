@@ -110,10 +110,8 @@ class Performance:
             try:
                 return await self._make_piece(utterance, text)
             except WorkerBusy:
-                playback = utterance.playback
-                if playback is None or playback.expected_at(utterance.audio.made, now=trio.current_time()) <= (
-                    trio.current_time()
-                ):
+                now, playback = trio.current_time(), utterance.playback
+                if playback is None or playback.expected_at(utterance.audio.made, now=now) <= now:
                     raise
             await trio.sleep(BUSY_RETRY)
 
@@ -175,9 +173,8 @@ class Performance:
         while utterance.audio.size >= self._limits.max_kept_audio_bytes:
             with trio.move_on_after(KEPT_CHECK):
                 await utterance.reported.wait()
-            forget_heard(
-                utterance, trio.current_time()
-            )  # all that there is may have been sent: nobody else does it then
+            # All that there is may have been sent: then the playout does not forget any of it.
+            forget_heard(utterance, trio.current_time())
 
     def _tell_failure(self, utterance: Utterance, error: WorkerError | None) -> None:
         match error:
